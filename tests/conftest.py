@@ -1,0 +1,27 @@
+"""Settings for all tests: JAX at its strictest, eight CPU devices, no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before JAX is imported anywhere.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The directory of official data and reference outputs; a test that needs it is skipped where it is absent."""
+    directory = Path(os.environ.get("CODA_EVAL_SHARED", REPOSITORY.parent / "shared"))
+    if not directory.is_dir():
+        pytest.skip(f"no shared data at {directory} (CODA_EVAL_SHARED)")
+    return directory
