@@ -1,0 +1,32 @@
+"""Which share of the masked positions each denoising step commits."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+_EPS = 1e-3  # `eps` of Dream's and CoDA's generation config: the time at which denoising ends
+_CAPACITY = 1024
+
+
+def transfer_ratios(steps: int) -> Float[np.ndarray, " capacity"]:
+    """1 - s/t for each step from time t to time s, 1 for the last step; zeros behind it.
+
+    Time runs from 1 to 0.001 in equal steps (Dream and CoDA, generation_utils.py:440-512). Computed in float32 as
+    `torch.linspace` does it, from both ends: the counts are truncated products of these numbers and would differ.
+    The length is a multiple of 1024, so that a sweep over step counts keeps one shape.
+    """
+    times = _torch_linspace(1.0, _EPS, steps + 1)
+    ratios = np.zeros(-(-steps // _CAPACITY) * _CAPACITY, np.float32)
+    ratios[:steps] = np.float32(1) - times[1:] / times[:-1]
+    ratios[steps - 1] = 1
+    return ratios
+
+
+def _torch_linspace(start: float, end: float, count: int) -> Float[np.ndarray, " count"]:
+    first, last = np.float32(start), np.float32(end)
+    step = (last - first) / np.float32(count - 1)
+    index = np.arange(count, dtype=np.float32)
+    from_start = first + step * index
+    from_end = last - step * (np.float32(count - 1) - index)
+    return np.where(np.arange(count) < count // 2, from_start, from_end).astype(np.float32)
