@@ -1,0 +1,122 @@
+"""The untrusted side: runs the source of one program and answers the tester's calls of its entry point.
+
+Nothing in this process decides a verdict. The program can change whatever it finds here; all it gains is to send other
+values, which the tester compares with what it expects.
+
+    from the tester  {"args": [...], "kwargs": {...}}
+    to the tester    {"loaded": true}                        the source ran, the entry point is there
+                     {"syntax_error": "..."}                 the source does not compile
+                     {"undefined": true}                     the source ran and did not define the entry point
+                     {"value": ..., "changed": {...}}        a call returned; mutable arguments that it changed
+                     {"raised": {...}}                       a call, or the source itself, raised
+"""
+
+import builtins
+import json
+import os
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from coda_sandbox import frames, wire
+
+SOURCE_NAME = "<program>"
+OUT_OF_MEMORY_EXIT = 97
+"""Exit status of a program's process that had no memory left even to answer."""
+
+_MESSAGE_LIMIT = 2000
+# Not by `__module__`: that of a program's own classes is `builtins` too, as its namespace has no `__name__`.
+_BUILT_IN = frozenset(value for value in vars(builtins).values() if isinstance(value, type))
+_NO_LIMIT = 1 << 31
+
+
+def serve(channel: int, source: bytes, entry_point: str) -> None:
+    """Run `source`, then answer calls on `channel` until the tester closes it. Never raises, returns at the end."""
+    try:
+        namespace: dict[str, Any] = {}
+        if not _load(channel, source, entry_point, namespace):
+            _wait_until_closed(channel)
+            return
+        while True:
+            request = json.loads(frames.read_frame(channel, _NO_LIMIT))
+            _send(channel, _call(namespace[entry_point], request))
+    except frames.ChannelClosed:
+        return
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY_EXIT)
+
+
+def _load(channel: int, source: bytes, entry_point: str, namespace: dict[str, Any]) -> bool:
+    try:
+        # A lone surrogate passes here and makes compile() raise a UnicodeEncodeError, which is a ValueError.
+        code = compile(source.decode("utf-8", "surrogatepass"), SOURCE_NAME, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, OverflowError, MemoryError) as error:
+        # RecursionError and MemoryError are how the compiler says that a source is nested too deeply.
+        _send(channel, {"syntax_error": f"{type(error).__name__}: {_message(error)}".removesuffix(": ")})
+        return False
+    try:
+        exec(code, namespace)
+    except BaseException as error:
+        _send(channel, _raised(error))
+        return False
+    _send(channel, {"loaded": True} if entry_point in namespace else {"undefined": True})
+    return entry_point in namespace
+
+
+def _wait_until_closed(channel: int) -> None:
+    """Stay alive: a program's process that ends before the verdict counts as one that ended early."""
+    while True:
+        frames.read_frame(channel, _NO_LIMIT)
+
+
+def _call(function: Callable[..., Any], request: dict[str, Any]) -> dict[str, Any]:
+    sent = [*request["args"], *request["kwargs"].values()]
+    arguments = [wire.decode(item) for item in sent]
+    count = len(request["args"])
+    positional, named = arguments[:count], dict(zip(request["kwargs"], arguments[count:], strict=True))
+    try:
+        value = function(*positional, **named)
+    except BaseException as error:
+        reply = _raised(error)
+    else:
+        reply = {"value": wire.encode(value, opaque=True)}
+    changed = {}
+    for index, (before, argument) in enumerate(zip(sent, arguments, strict=True)):
+        # Mutable plain data arrive as a list or with a tag; a tuple may hold a list, so it is looked at too.
+        if isinstance(before, list | dict):
+            after = wire.encode(argument, opaque=True)
+            if after != before:
+                changed[index] = after
+    if changed:
+        reply["changed"] = changed
+    return reply
+
+
+def _raised(error: BaseException) -> dict[str, Any]:
+    """An exception as data: its names up to the first built-in one, its arguments if they are plain, its place."""
+    names = []
+    for kind in type(error).__mro__:
+        names.append(kind.__name__)
+        if kind in _BUILT_IN:
+            break
+    try:
+        arguments: list[Any] | None = [wire.encode(argument) for argument in error.args]
+        if len(json.dumps(arguments)) > _MESSAGE_LIMIT:
+            arguments = None
+    except Exception:
+        arguments = None
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == SOURCE_NAME]
+    return {
+        "raised": {"names": names, "args": arguments, "message": _message(error), "line": lines[-1] if lines else None}
+    }
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:_MESSAGE_LIMIT]
+    except Exception:
+        return ""
+
+
+def _send(channel: int, message: dict[str, Any]) -> None:
+    frames.write_frame(channel, json.dumps(message, check_circular=False).encode())
