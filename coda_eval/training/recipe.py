@@ -1,0 +1,126 @@
+"""What the embedded checkpoints are: their shapes and how long each phase of their training lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coda_eval.models.architecture import DecoderConfig
+from coda_eval.training.masking import MaskingStrategy
+from coda_eval.training.vocabulary import VOCABULARY_SIZE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A stretch of training."""
+
+    share: float
+    """Of the recipe's steps."""
+    masking: MaskingStrategy | None
+    """How the diffusion objective masks; None is next-token prediction with causal attention."""
+    on_completions: bool
+    """Fine-tuning: the prompt is given and the completion, with the end-of-text tokens behind it, is learnt. Otherwise
+    pre-training: prompt and completion are one text."""
+
+
+AUTOREGRESSIVE_PHASES = (
+    Phase(share=0.2, masking=None, on_completions=False),
+    Phase(share=0.8, masking=None, on_completions=True),
+)
+
+# CoDA was made from Qwen3; these too start autoregressive, and then attention opens while logits stay shifted. CoDA's
+# progressive schedule follows (report, section 2; `sampling_eps`, `block_masking_probability` of its config.json):
+# plain noise, then more and more of the three strategies, at last prompt -> completion with the noise of inference.
+DIFFUSION_PHASES = (
+    Phase(share=0.30, masking=None, on_completions=True),
+    Phase(share=0.04, masking=MaskingStrategy(least_level=0.001), on_completions=False),
+    Phase(
+        share=0.03,
+        masking=MaskingStrategy(
+            prefix_probability=0.25, truncate_probability=0.1, block_probability=0.25, least_level=0.25
+        ),
+        on_completions=False,
+    ),
+    Phase(
+        share=0.03,
+        masking=MaskingStrategy(
+            prefix_probability=0.5, truncate_probability=0.2, block_probability=0.5, least_level=0.25
+        ),
+        on_completions=False,
+    ),
+    Phase(share=0.60, masking=MaskingStrategy(least_level=0.001), on_completions=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one embedded checkpoint is made."""
+
+    name: str
+    model_type: str
+    architecture: DecoderConfig
+    steps: int
+    batch_size: int
+    learning_rate: float = 0.02
+    """Peak, of Muon; cosine to zero."""
+    embedding_learning_rate: float = 3e-3
+    """Peak, of Adam for the embedding, the head and the norms."""
+    weight_decay: float = 0.01
+    warmup_steps: int = 100
+    seed: int = 0
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """In order; their shares add up to 1."""
+        return AUTOREGRESSIVE_PHASES if self.architecture.causal else DIFFUSION_PHASES
+
+    def phase_at(self, step: int) -> Phase:
+        """The phase that a step belongs to."""
+        end = 0.0
+        for phase in self.phases:
+            end += phase.share * self.steps
+            if step < end:
+                return phase
+        return self.phases[-1]
+
+
+def _architecture(*, hidden_size: int, causal: bool) -> DecoderConfig:
+    return DecoderConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=hidden_size,
+        intermediate_size=3 * hidden_size,
+        num_layers=4,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=hidden_size // 4,
+        rms_norm_eps=1e-6,
+        rope_theta=10_000.0,
+        max_positions=512,
+        causal=causal,
+        qk_norm=True,
+        tied_head=False,
+    )
+
+
+RECIPES: dict[str, Recipe] = {
+    "coda-tiny": Recipe(
+        name="coda-tiny",
+        model_type="CoDA",
+        architecture=_architecture(hidden_size=128, causal=False),
+        steps=2400,
+        batch_size=64,
+    ),
+    "coda-tiny-ar": Recipe(
+        name="coda-tiny-ar",
+        model_type="qwen3",
+        architecture=_architecture(hidden_size=128, causal=True),
+        steps=1000,
+        batch_size=64,
+    ),
+    "coda-small": Recipe(
+        name="coda-small",
+        model_type="CoDA",
+        architecture=_architecture(hidden_size=256, causal=False),
+        steps=1400,
+        batch_size=64,
+    ),
+}
