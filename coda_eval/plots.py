@@ -5,7 +5,7 @@ Colours are those of Okabe and Ito (2008), told apart by people with any colour 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import matplotlib
 matplotlib.use("Agg")  # files only, never a window
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from coda_eval.errors import StoreError
-from coda_eval.records import Metrics, Status
+from coda_eval.records import Estimate, Metrics, Status
 from coda_eval.store import RunDirectory
 
 _COLOURS = {
@@ -33,7 +34,7 @@ _DPI = 160
 
 
 def plot_run(directory: Path, out: Path) -> None:
-    """One run: what became of the samples, problem group by problem group, and how long each batch took.
+    """One run: what became of the samples, and how long the completions are.
 
     Raises:
         StoreError: the directory holds no finished run, or `out` cannot be written.
@@ -42,12 +43,10 @@ def plot_run(directory: Path, out: Path) -> None:
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(9, 3.6), width_ratios=(3, 2), layout="constrained", squeeze=True
     )
-    estimates = list(metrics.pass_at_k.values())[-1]
-    value, interval = estimates["pass@1"].value, estimates["pass@1"].ci95
-    score = "" if value is None or interval is None else f"pass@1 {value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
-    figure.suptitle(f"{_model(run)} on {metrics.task}: {score}", fontsize=11)
+    suite, estimates = list(metrics.pass_at_k.items())[-1]
+    figure.suptitle(_title(run, metrics, estimates["pass@1"]), fontsize=11)
     _draw_statuses(left, metrics)
-    _draw_latency(right, run, metrics)
+    _draw_lengths(right, run, suite)
     _save(figure, out)
 
 
@@ -90,6 +89,16 @@ def plot_runs(directories: Sequence[Path], out: Path) -> None:
     _save(figure, out)
 
 
+def _title(run: RunDirectory, metrics: Metrics, estimate: Estimate) -> str:
+    title = f"{_model(run)} on {metrics.task}"
+    if estimate.value is not None and estimate.ci95 is not None:
+        title += f": pass@1 {estimate.value:.3f} ({estimate.ci95[0]:.3f} to {estimate.ci95[1]:.3f})"
+    if metrics.latency.total_s is not None:
+        per_completion = metrics.latency.total_s / metrics.samples
+        title += f", {per_completion:.3f} s a completion on {run.manifest.get('device', 'an unknown device')}"
+    return title
+
+
 def _draw_statuses(axes: Axes, metrics: Metrics) -> None:
     statuses = [status for status in Status if metrics.statuses.get(status)]
     counts = [metrics.statuses[status] for status in statuses]
@@ -103,19 +112,32 @@ def _draw_statuses(axes: Axes, metrics: Metrics) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_latency(axes: Axes, run: RunDirectory, metrics: Metrics) -> None:
-    steps: Counter[int] = Counter(sample.nfe_full for sample in run.samples() if sample.nfe_full is not None)
-    if not steps or metrics.latency.total_s is None:
+def _draw_lengths(axes: Axes, run: RunDirectory, suite: str) -> None:
+    """How long the completions are, those that passed apart from the others."""
+    passed = {
+        (verdict.task_id, verdict.sample)
+        for verdict in run.verdicts()
+        if verdict.suite == suite and verdict.status is Status.PASSED
+    }
+    lengths: dict[bool, list[int]] = {True: [], False: []}
+    for sample in run.samples():
+        if sample.tokens is not None:
+            lengths[(sample.task_id, sample.sample) in passed].append(sample.tokens)
+    if not any(lengths.values()):
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "no latency: completions from elsewhere", ha="center", va="center")
+        axes.text(0.5, 0.5, "no lengths: completions from elsewhere", ha="center", va="center")
         return
-    axes.bar(list(steps), list(steps.values()), color="#0072B2", width=1)
-    axes.set_xlabel("forwards until a completion was done")
-    axes.set_ylabel("samples")
-    per_completion = metrics.latency.total_s / metrics.samples
-    axes.set_title(
-        f"{per_completion:.3f} s a completion on {run.manifest.get('device', 'an unknown device')}", fontsize=9
+    axes.hist(
+        [lengths[True], lengths[False]],
+        bins=16,
+        stacked=True,
+        color=[_COLOURS[Status.PASSED], _COLOURS[Status.FAILED]],
+        label=["passed", "not passed"],
     )
+    axes.set_xlabel("tokens of a completion")
+    axes.set_ylabel("samples")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,10 +26,12 @@ class Tokenizer:
         if not any(file.name in ("tokenizer.json", "vocab.json", "tokenizer.model") for file in files):
             raise CheckpointError(f"{directory} has no tokenizer.json; a model directory needs its tokenizer")
         # Here and not above: the import takes a second, and only some commands need it.
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else it tells of PyTorch, which is not used
         from transformers import AutoTokenizer
 
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+            with warnings.catch_warnings(action="ignore"):  # of fields in config.json that are no business of ours
+                self._tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         except Exception as error:  # transformers raises whatever its parsers raise
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise CheckpointError(f"{directory}: the tokenizer cannot be read ({reason}); download it again") from error

@@ -29,10 +29,10 @@ def print_metrics(metrics: Metrics, *, out: Path, chart: Path | None, as_json: b
     console.print(table)
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(metrics.statuses.items()))
     unscored = f", {metrics.unscored} unscored" if metrics.unscored else ""
-    console.print(f"{metrics.samples} samples of {metrics.problems} problems: {statuses}{unscored}")
+    click.echo(f"{metrics.samples} samples of {metrics.problems} problems: {statuses}{unscored}")
     if line := latency_line(metrics):
-        console.print(line)
-    console.print(f"run: {out}" + (f"   chart: {chart}" if chart else ""))
+        click.echo(line)
+    click.echo(f"run: {out}" + (f"   chart: {chart}" if chart else ""))
 
 
 def latency_line(metrics: Metrics) -> str:

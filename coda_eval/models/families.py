@@ -94,9 +94,9 @@ def _qwen3_config(config: HuggingFaceConfig, tensors: Sequence[str], *, causal: 
         max_positions=read_field(config, "max_position_embeddings"),
         causal=causal,
         qk_norm=True,
-        # Whether the tensor is there decides, not `tie_word_embeddings`: CoDA's released config claims a tied head
-        # (by default) while the file holds another one.
-        tied_head="lm_head.weight" not in tensors,
+        # A tensor that is there is used: CoDA's released config claims a tied head (by default) while the file holds
+        # another one. Where the config denies a tied head, a tensor that is not there is missing.
+        tied_head="lm_head.weight" not in tensors and config.get("tie_word_embeddings") is not False,
     )
 
 

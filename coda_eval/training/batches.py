@@ -12,7 +12,7 @@ from coda_eval.training.exercises import training_exercises
 
 CANVAS_WIDTH = 64
 """Completion and end-of-text tokens together: what `--max-new-tokens` is at inference."""
-ROW_WIDTH = 112
+ROW_WIDTH = 104
 """Room for most prompts and a whole canvas behind them. Behind a longer prompt the canvas is cut; the few texts that do
 not fit are left out."""
 

@@ -76,6 +76,8 @@ def _publish(recipe: Recipe, decoder: Decoder, tokenizer: PreTrainedTokenizerFas
     generation = {"eos_token_id": tokenizer.eos_token_id, "max_new_tokens": CANVAS_WIDTH}
     (partial / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     tokenizer.save_pretrained(partial)
+    for file in partial.iterdir():
+        file.chmod(0o644)  # safetensors makes files that only their owner can read
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
     return directory

@@ -16,7 +16,7 @@ class Phase:
     share: float
     """Of the recipe's steps."""
     masking: MaskingStrategy | None
-    """How the diffusion objective masks; None is next-token prediction with causal attention."""
+    """How the diffusion objective masks; None is next-token prediction."""
     on_completions: bool
     """Fine-tuning: the prompt is given and the completion, with the end-of-text tokens behind it, is learnt. Otherwise
     pre-training: prompt and completion are one text."""
@@ -27,27 +27,28 @@ AUTOREGRESSIVE_PHASES = (
     Phase(share=0.8, masking=None, on_completions=True),
 )
 
-# CoDA was made from Qwen3; these too start autoregressive, and then attention opens while logits stay shifted. CoDA's
-# progressive schedule follows (report, section 2; `sampling_eps`, `block_masking_probability` of its config.json):
-# plain noise, then more and more of the three strategies, at last prompt -> completion with the noise of inference.
+# CoDA's progressive schedule (report, section 2; `sampling_eps`, `block_masking_probability` of its config.json): plain
+# noise, then more and more of the three strategies, at last prompt -> completion. CoDA starts from an autoregressive
+# model; at this size that was no better than starting from nothing.
+# Levels start at 0.15 and not at CoDA's 0.001: in a batch of 32 one token with weight 1/0.001 drowns all others.
+_LEAST_LEVEL = 0.15
 DIFFUSION_PHASES = (
-    Phase(share=0.30, masking=None, on_completions=True),
-    Phase(share=0.04, masking=MaskingStrategy(least_level=0.001), on_completions=False),
+    Phase(share=0.02, masking=MaskingStrategy(least_level=_LEAST_LEVEL), on_completions=False),
     Phase(
-        share=0.03,
+        share=0.02,
         masking=MaskingStrategy(
             prefix_probability=0.25, truncate_probability=0.1, block_probability=0.25, least_level=0.25
         ),
         on_completions=False,
     ),
     Phase(
-        share=0.03,
+        share=0.02,
         masking=MaskingStrategy(
             prefix_probability=0.5, truncate_probability=0.2, block_probability=0.5, least_level=0.25
         ),
         on_completions=False,
     ),
-    Phase(share=0.60, masking=MaskingStrategy(least_level=0.001), on_completions=True),
+    Phase(share=0.94, masking=MaskingStrategy(least_level=_LEAST_LEVEL), on_completions=True),
 )
 
 
@@ -59,7 +60,7 @@ class Recipe:
     model_type: str
     architecture: DecoderConfig
     steps: int
-    batch_size: int
+    batch_size: int = 32
     learning_rate: float = 0.02
     """Peak, of Muon; cosine to zero."""
     embedding_learning_rate: float = 3e-3
@@ -102,25 +103,25 @@ def _architecture(*, hidden_size: int, causal: bool) -> DecoderConfig:
 
 
 RECIPES: dict[str, Recipe] = {
-    "coda-tiny": Recipe(
-        name="coda-tiny",
-        model_type="CoDA",
-        architecture=_architecture(hidden_size=128, causal=False),
-        steps=2400,
-        batch_size=64,
-    ),
-    "coda-tiny-ar": Recipe(
-        name="coda-tiny-ar",
-        model_type="qwen3",
-        architecture=_architecture(hidden_size=128, causal=True),
-        steps=1000,
-        batch_size=64,
-    ),
-    "coda-small": Recipe(
-        name="coda-small",
-        model_type="CoDA",
-        architecture=_architecture(hidden_size=256, causal=False),
-        steps=1400,
-        batch_size=64,
-    ),
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="coda-tiny-ar",
+            model_type="qwen3",
+            architecture=_architecture(hidden_size=128, causal=True),
+            steps=1600,
+        ),
+        Recipe(
+            name="coda-tiny",
+            model_type="CoDA",
+            architecture=_architecture(hidden_size=128, causal=False),
+            steps=4500,
+        ),
+        Recipe(
+            name="coda-small",
+            model_type="CoDA",
+            architecture=_architecture(hidden_size=256, causal=False),
+            steps=2000,
+        ),
+    )
 }

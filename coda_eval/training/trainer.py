@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,9 +42,6 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, *, state_file: Pat
         StoreError: `state_file` is of another recipe.
     """
     graph, weights = nnx.split(Decoder(recipe.architecture, rngs=nnx.Rngs(recipe.seed)), nnx.Param)
-    causal_graph = nnx.graphdef(
-        nnx.eval_shape(lambda: Decoder(replace(recipe.architecture, causal=True), rngs=nnx.Rngs(0)))
-    )
     optimizer = _optimizer(recipe)
     state = _TrainingState(nnx.to_pure_dict(weights), optimizer.init(nnx.to_pure_dict(weights)))
     state, step = _restore(state_file, recipe, state)
@@ -53,8 +49,7 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, *, state_file: Pat
     def loss(parameters: Any, batch: Batch, key: PRNGKeyArray, phase: Phase) -> Float[Array, ""]:
         model_weights = nnx.clone(weights)
         nnx.replace_by_pure_dict(model_weights, parameters)
-        decoder = nnx.merge(graph if phase.masking is not None else causal_graph, model_weights)
-        return _loss(decoder, batch, key, phase, mask_id=tokenizer.mask_token_id)
+        return _loss(nnx.merge(graph, model_weights), batch, key, phase, mask_id=tokenizer.mask_token_id)
 
     @functools.partial(jax.jit, static_argnames="phase", donate_argnames="state")
     def update(

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from golden_data import Golden
 
 from coda_eval.models.checkpoint import load_checkpoint
-from tests.golden_data import Golden
 
 pytestmark = pytest.mark.golden
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden_data import Golden
+from samplers.decoding import knobs, trajectory
 
 from coda_eval.models.checkpoint import CheckpointModel, load_checkpoint
 from coda_eval.samplers.algorithms import ALGORITHMS
 from coda_eval.samplers.canvas import build_canvas
-from coda_eval.samplers.denoise import NOT_COMMITTED, Generation, Knobs, denoise
-from coda_eval.samplers.schedule import transfer_ratios
-from coda_eval.samplers.tokens import TokenKnobs
-from tests.golden_data import Golden
+from coda_eval.samplers.denoise import denoise
 
 pytestmark = pytest.mark.golden
 
 CODA = Golden("coda-tiny")
+QWEN3 = Golden("qwen3-tiny")
 
 REFERENCE_TOP_K = 50
 """`golden.json` names no top-k, but the reference's generation config inherits the default of transformers, 50: its
@@ -45,8 +44,15 @@ def model() -> WithoutStops:
 
 
 def decode(
-    model: WithoutStops, prompts: np.ndarray[Any, Any], *, algorithm: str, steps: int, new: int, attend_padding: bool
-) -> np.ndarray[Any, Any]:
+    model: WithoutStops,
+    prompts: np.ndarray[Any, Any],
+    *,
+    algorithm: str,
+    steps: int,
+    new: int,
+    attend_padding: bool = False,
+    top_k: int = REFERENCE_TOP_K,
+) -> Any:
     """The token ids after every step, [steps, batch, prompt + new]."""
     canvas = build_canvas(
         prompts.tolist(),
@@ -56,48 +62,33 @@ def decode(
         pad_id=model.pad_id,
         attend_padding=attend_padding,
     )
-    knobs = Knobs(
-        steps=jnp.asarray(steps, jnp.int32),
-        ratios=jnp.asarray(transfer_ratios(steps)),
-        tokens=TokenKnobs(jnp.asarray(0.0), jnp.asarray(1.0), jnp.asarray(REFERENCE_TOP_K, jnp.int32)),
-        alg_temp=jnp.asarray(0.0),
-    )
     keys = jax.random.split(jax.random.key(0), prompts.shape[0])
     generation = denoise(
-        model, model.parameters, canvas, keys, knobs, algorithm=ALGORITHMS[algorithm], max_new_tokens=new
+        model,
+        model.parameters,
+        canvas,
+        keys,
+        knobs(steps, top_k=top_k),
+        algorithm=ALGORITHMS[algorithm],
+        max_new_tokens=new,
     )
-    return trajectory(prompts, jax.device_get(generation), steps=steps, fill_id=model.fill_id)
-
-
-def trajectory(
-    prompts: np.ndarray[Any, Any], generation: Generation, *, steps: int, fill_id: int
-) -> np.ndarray[Any, Any]:
-    """What stood in the canvas after every step, from what was committed when."""
-    committed = generation.committed_at
-    after = [
-        np.where((committed != NOT_COMMITTED) & (committed <= step), generation.tokens, fill_id)
-        for step in range(steps)
-    ]
-    return np.stack([np.concatenate([prompts, canvas], axis=1) for canvas in after])
+    return trajectory(prompts, generation, steps=steps, fill_id=model.fill_id)
 
 
 @pytest.mark.parametrize("run", CODA.description["runs"], ids=lambda run: run["key"])
 def test_tokens_equal_the_reference_after_every_step(model: WithoutStops, run: dict[str, Any]) -> None:
     """A batch of prompts of one length."""
     tokens = decode(
-        model,
-        CODA.arrays["input_ids"],
-        algorithm=run["alg"],
-        steps=run["steps"],
-        new=run["max_new_tokens"],
-        attend_padding=False,
+        model, CODA.arrays["input_ids"], algorithm=run["alg"], steps=run["steps"], new=run["max_new_tokens"]
     )
     np.testing.assert_array_equal(tokens, CODA.arrays[run["key"]])
 
 
 def test_left_padded_batch_equals_the_reference(model: WithoutStops) -> None:
     """The released evaluation attends to its padding and counts positions from the first pad."""
-    prompts, expected = CODA.arrays["padded_input_ids"], CODA.arrays["padded_entropy_n24_s8"]
+    prompts = CODA.arrays["padded_input_ids"]
+    (key,) = (key for key in CODA.arrays if key.startswith("padded_entropy"))
+    expected = CODA.arrays[key]
     tokens = decode(
         model,
         prompts,
@@ -107,3 +98,13 @@ def test_left_padded_batch_equals_the_reference(model: WithoutStops) -> None:
         attend_padding=True,
     )
     np.testing.assert_array_equal(tokens, expected)
+
+
+def test_greedy_autoregressive_tokens_equal_the_reference() -> None:
+    """The same loop, committing from left to right, on a causal model."""
+    prompts = QWEN3.arrays["input_ids"]
+    (expected,) = (value for key, value in QWEN3.arrays.items() if key.startswith("greedy"))
+    new = expected.shape[1] - prompts.shape[1]
+    model = WithoutStops(load_checkpoint(QWEN3.directory))
+    tokens = decode(model, prompts, algorithm="autoregressive", steps=new, new=new, top_k=0)
+    np.testing.assert_array_equal(tokens[-1], expected)

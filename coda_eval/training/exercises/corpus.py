@@ -14,7 +14,7 @@ from typing import NamedTuple
 from coda_eval.training.exercises.catalogue import FAMILIES
 from coda_eval.training.exercises.family import Exercise, Family, Terms
 
-HELD_OUT_PER_FAMILY = 4
+HELD_OUT_PER_FAMILY = 5
 
 
 @functools.cache

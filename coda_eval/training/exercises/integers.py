@@ -1,17 +1,15 @@
-"""Families over one integer: its digits, the range up to it, the steps down from it."""
+"""Families over one integer: its digits, the steps down from it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from coda_eval.training.exercises.family import Family, Spelling, block
-from coda_eval.training.exercises.reductions import accumulation, expression
+from coda_eval.training.exercises.reductions import accumulation
 from coda_eval.training.exercises.terms import (
     COUNT,
-    DIGITS,
     EVEN,
     LIST,
-    MAX,
     MINUS,
     MULTIPLE,
     ODD,
@@ -71,34 +69,6 @@ DIGIT_LOOP = Family(
 )
 
 
-def _ranged(how: Spelling, first: Spelling, stride: Spelling, f: Spelling) -> Iterator[str]:
-    numbers = f"range({first()}, n, {stride()})"
-    start, update, end = accumulation(how.word, f())
-    yield block(f"return {expression(how.word, f'{f()} for $x in {numbers}')}")
-    yield block(f"$out = {start}", f"for $x in {numbers}:", f"    {update}", f"return {end}")
-    yield block(
-        f"$out = {start}", f"$x = {first()}", "while $x < n:", f"    {update}", f"    $x += {stride()}", f"return {end}"
-    )
-
-
-RANGED = Family(
-    name="ranged",
-    parameters="n",
-    entry_point="range_{0}_{1}_{2}_{3}",
-    docstring="Return the {0} of the numbers from {1} to below n in steps of {2}, each {3}.",
-    choices=every((SUM, MAX, LIST), DIGITS, DIGITS, (*SIMPLE_MAPS, *PLUS, *TIMES)),
-    structures=_ranged,
-    probes=(
-        "candidate(-3)",
-        "candidate(0)",
-        "candidate(20)",
-        "candidate(31)",
-        "candidate(50)",
-        "[candidate(n) for n in range(1, 21)]",
-    ),
-)
-
-
 def _descent(how: Spelling, step: Spelling, goes_on: Spelling) -> Iterator[str]:
     start, update, end = accumulation(how.word, "n")
     head = f"$out = {start}"
@@ -132,4 +102,4 @@ DESCENT = Family(
     ),
 )
 
-INTEGERS = (DIGIT_LOOP, RANGED, DESCENT)
+INTEGERS = (DIGIT_LOOP, DESCENT)

@@ -156,32 +156,6 @@ QUANTIFIED = Family(
 )
 
 
-def _running(how: Spelling, p: Spelling, start: Spelling) -> Iterator[str]:
-    update = {"sum": "$y + $x", "product": "$y * $x", "max": "max($y, $x)", "min": "min($y, $x)"}[how.word]
-    in_place = {"sum": "$y += $x", "product": "$y *= $x"}.get(how.word, f"$y = {update}")
-    head = (f"$y = {start.word}", "$out = []")
-    yield block(
-        *head, "for $x in xs:", f"    if {p()}:", f"        {in_place}", "        $out.append($y)", "return $out"
-    )
-    yield block(
-        *head, f"for $x in [$x for $x in xs if {p()}]:", f"    $y = {update}", "    $out.append($y)", "return $out"
-    )
-    yield block(
-        *head, "for $x in xs:", f"    if {p()}:", f"        $y = {update}", "        $out = $out + [$y]", "return $out"
-    )
-
-
-RUNNING = Family(
-    name="running",
-    parameters="xs",
-    entry_point="running_{0}_{1}_from_{2}",
-    docstring="Return the running {0} of the numbers in xs that are {1}, from {2}.",
-    choices=every((SUM, PRODUCT, Term("max", "max"), Term("min", "min")), PREDICATES, DIGITS),
-    structures=_running,
-    probes=_PROBES,
-)
-
-
 def _until(how: Spelling, p: Spelling, f: Spelling) -> Iterator[str]:
     start, update, end = accumulation(how.word, f())
     head = f"$out = {start}"
@@ -197,34 +171,6 @@ UNTIL = Family(
     choices=every((SUM, LIST), PREDICATES, MAPS),
     structures=_until,
     probes=_PROBES,
-)
-
-
-def _every_kth(k: Spelling, i: Spelling, f: Spelling) -> Iterator[str]:
-    yield block(f"return [{f()} for $x in xs[{i.word}::{k.word}]]")
-    yield block("$out = []", f"for $x in xs[{i.word}::{k.word}]:", f"    $out.append({f()})", "return $out")
-    yield block(f"return [{f('xs[$i]')} for $i in range({i.word}, len(xs), {k.word})]")
-    yield block(
-        "$out = []", f"$i = {i.word}", "while $i < len(xs):", "    $x = xs[$i]", f"    $out.append({f()})",
-        f"    $i += {k.word}", "return $out",
-    )  # fmt: skip
-
-
-EVERY_KTH = Family(
-    name="every_kth",
-    parameters="xs",
-    entry_point="every_{0}_from_{1}_{2}",
-    docstring="Return every number of xs in steps of {0} from index {1}, each {2}.",
-    choices=every(DIGITS, DIGITS, MAPS),
-    structures=_every_kth,
-    probes=(
-        "candidate([])",
-        "candidate([4, 4, -2])",
-        "candidate(list(range(20)))",
-        "candidate(list(range(30, 0, -2)))",
-        "candidate([7, -3, 7, 5, -8, 0, 12, -5, 6, 1, 9, -9, 3])",
-        "candidate(list(range(-8, 16)))",
-    ),
 )
 
 
@@ -269,4 +215,4 @@ SEARCH = Family(
     probes=_PROBES,
 )
 
-LISTS = (FILTER_MAP_REDUCE, COUNT_TWO, CONDITIONAL, COMPOSED, QUANTIFIED, RUNNING, UNTIL, EVERY_KTH, SEARCH)
+LISTS = (FILTER_MAP_REDUCE, COUNT_TWO, CONDITIONAL, COMPOSED, QUANTIFIED, UNTIL, SEARCH)

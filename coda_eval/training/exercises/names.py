@@ -24,18 +24,18 @@ def _role(role: str, *names: str) -> _Roles:
 
 
 ROLES = (
-    _role("x", "x", "v", "num", "item"),
-    _role("y", "y", "value", "t", "z"),
-    _role("out", "out", "total", "result", "acc"),
-    _role("kept", "kept", "found", "items", "values"),
-    _role("i", "i", "j", "at"),
-    _role("f", "f", "step", "change", "convert"),
-    _role("g", "g", "keep", "test", "ok"),
-    _role("c", "c", "ch", "char"),
-    _role("w", "w", "word", "u"),
+    _role("x", "x", "v"),
+    _role("y", "y", "t"),
+    _role("out", "out", "total"),
+    _role("kept", "kept", "found"),
+    _role("i", "i", "j"),
+    _role("f", "f", "step"),
+    _role("g", "g", "keep"),
+    _role("c", "c", "ch"),
+    _role("w", "w", "word"),
     _role("row", "row", "line"),
-    _role("key", "key", "k", "h"),
-    _Roles(("a", "b"), (("a", "b"), ("p", "q"), ("l", "r"))),
+    _role("key", "key", "k"),
+    _Roles(("a", "b"), (("a", "b"), ("p", "q"))),
 )
 
 CANONICAL = {role: name for group in ROLES for role, name in zip(group.roles, group.options[0], strict=True)}

@@ -1,11 +1,11 @@
-"""Families over a string: pipelines, its characters, its words."""
+"""Families over a string: pipelines, its characters."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 
-from coda_eval.training.exercises.family import Family, Spelling, Term, Terms, block
+from coda_eval.training.exercises.family import Family, Spelling, Term, block
 from coda_eval.training.exercises.terms import SMALL, constants, every, pairs
 
 _CASES = (
@@ -13,7 +13,7 @@ _CASES = (
     Term("lower", "in lower case", ("@.lower()",)),
     Term("title", "in title case", ("@.title()",)),
 )
-_LETTERS = "aeiou"
+_LETTERS = "aeo"
 _STEPS = (
     *_CASES,
     Term("reversed", "reversed", ("@[::-1]", '"".join(reversed(@))')),
@@ -61,9 +61,9 @@ _CLASSES = (
     Term("upper", "upper case", ("@.isupper()",)),
     Term("lower", "lower case", ("@.islower()",)),
     Term("spaces", "spaces", ('@ == " "', '" " == @')),
-    *constants("abenst", "#", "#", '@ == "#"', '"#" == @'),
-    *constants("fkpu", "before_#", "before #", '@ < "#"', '"#" > @'),
-    *constants("fkpu", "after_#", "after #", '@ > "#"', '"#" < @'),
+    *constants("aet", "#", "#", '@ == "#"', '"#" == @'),
+    *constants("fp", "before_#", "before #", '@ < "#"', '"#" > @'),
+    *constants("fp", "after_#", "after #", '@ > "#"', '"#" < @'),
 )
 _TEXTS = (
     'candidate("")',
@@ -99,83 +99,4 @@ COUNT_CHARACTERS = Family(
     probes=_TEXTS,
 )
 
-_EDITS = (
-    *_CASES[:2],
-    Term("doubled", "doubled", ("@ * 2", "2 * @", "@ + @")),
-    Term("dropped", "dropped", ('""',)),
-    Term("star", "as *", ('"*"',)),
-    Term("dash", "as -", ('"-"',)),
-)
-
-
-def _edit_characters(a: Spelling, f: Spelling, g: Spelling) -> Iterator[str]:
-    yield block(f'return "".join({f("$c")} if {a("$c")} else {g("$c")} for $c in s)')
-    yield block(
-        '$out = ""', "for $c in s:", f"    if {a('$c')}:", f"        $out += {f('$c')}", "    else:",
-        f"        $out += {g('$c')}", "return $out",
-    )  # fmt: skip
-    yield block(f"$kept = [{f('$c')} if {a('$c')} else {g('$c')} for $c in s]", 'return "".join($kept)')
-
-
-EDIT_CHARACTERS = Family(
-    name="edit_characters",
-    parameters="s",
-    entry_point="{0}_{1}_else_{2}",
-    docstring="Return s with characters that are {0} {1} and others {2}.",
-    choices=tuple((a, f, g) for a in _CLASSES for f, g in itertools.permutations(_EDITS, 2)),
-    structures=_edit_characters,
-    probes=_TEXTS,
-)
-
-
-def _words(how: Spelling, p: Spelling, f: Spelling) -> Iterator[str]:
-    joined, end = {
-        "list": ("[{}]", "$out"),
-        "dash": ('"-".join({})', '"-".join($out)'),
-        "space": ('" ".join({})', '" ".join($out)'),
-    }[how.word]
-    word, condition = f("$w"), p("$w")
-    yield block("return " + joined.format(f"{word} for $w in s.split() if {condition}"))
-    yield block(
-        "$out = []", "for $w in s.split():", f"    if {condition}:", f"        $out.append({word})", f"return {end}"
-    )
-    yield block(
-        f"$kept = [$w for $w in s.split() if {condition}]", "return " + joined.format(f"{word} for $w in $kept")
-    )
-
-
-_WORD_TESTS: Terms = (
-    *constants(SMALL, "over_#", "longer than #", "len(@) > #", "# < len(@)"),
-    *constants(SMALL, "under_#", "shorter than #", "len(@) < #", "# > len(@)"),
-    *constants("abenst", "starting_#", "starting with #", '@.startswith("#")', '@[0] == "#"'),
-    *constants("abenst", "ending_#", "ending with #", '@.endswith("#")', '@[-1] == "#"'),
-    *constants("abenst", "with_#", "with #", '"#" in @'),
-)
-
-WORDS = Family(
-    name="words",
-    parameters="s",
-    entry_point="words_{0}_{1}_{2}",
-    docstring="Return the words of s {1}, each {2}, {0}.",
-    choices=every(
-        (Term("list", "as a list"), Term("dash", "joined by -"), Term("space", "joined by spaces")),
-        _WORD_TESTS,
-        (
-            *_CASES,
-            Term("reversed", "reversed", ("@[::-1]",)),
-            Term("doubled", "doubled", ("@ * 2", "2 * @", "@ + @")),
-            *constants(SMALL, "first_#", "cut to #", "@[:#]"),
-        ),
-    ),
-    structures=_words,
-    probes=(
-        'candidate("")',
-        'candidate("   ")',
-        'candidate("a be tea nest beans absent breadth")',
-        'candidate("Sun et al: tenants absorbed subterranean nonsense")',
-        'candidate("bob   bob entente b n s t e")',
-        'candidate("establishments notwithstanding aba TNT tabs eat")',
-    ),
-)
-
-STRINGS = (PIPELINE, COUNT_CHARACTERS, EDIT_CHARACTERS, WORDS)
+STRINGS = (PIPELINE, COUNT_CHARACTERS)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from coda_eval.training.exercises.family import Family, Spelling, Term, block
 from coda_eval.training.exercises.reductions import accumulation, expression, reduction
 from coda_eval.training.exercises.terms import (
-    DIGITS,
     LIST,
     MAPS,
     MAX,
@@ -111,66 +110,6 @@ GROUP = Family(
 )
 
 
-def _sort(end: Spelling, count: Spelling, order: Spelling, key: Spelling) -> Iterator[str]:
-    reverse = ", reverse=True" if order.word == "down" else ""
-    part = f"[:{count.word}]" if end.word == "first" else f"[-{count.word}:]"
-    yield block(f"return sorted(xs, key=lambda $x: {key()}{reverse}){part}")
-    yield block(f"$out = sorted(xs, key=lambda $x: {key()}{reverse})", f"return $out{part}")
-    yield block("def $f($x):", f"    return {key()}", f"return sorted(xs, key=$f{reverse}){part}")
-    yield block("$out = list(xs)", f"$out.sort(key=lambda $x: {key()}{reverse})", f"return $out{part}")
-
-
-SORT = Family(
-    name="sort",
-    parameters="xs",
-    entry_point="{0}_{1}_{2}_by_{3}",
-    docstring="Return the {0} {1} numbers of xs in {2} order of {3}.",
-    choices=every(
-        (Term("first", "first"), Term("last", "last")),
-        DIGITS,
-        (Term("up", "rising"), Term("down", "falling")),
-        _KEYS,
-    ),
-    structures=_sort,
-    probes=(*_LISTS, "candidate([7, -7, 7, 13, -13, 1, 2, 4, 8, 16, 32, -5])"),
-)
-
-_MEASURES = (
-    Term("sum", "sum", ("sum(@)",)),
-    Term("max", "max", ("max(@)",)),
-    Term("min", "min", ("min(@)",)),
-    Term("length", "length", ("len(@)",)),
-    Term("first", "first", ("@[0]",)),
-    Term("last", "last", ("@[-1]",)),
-)
-
-
-def _rows(taken: Spelling, measured: Spelling, p: Spelling) -> Iterator[str]:
-    yield from reduction("list", "for $row in m", taken("$row"), p(measured("$row")))
-    yield block(
-        "$out = []", "for $row in m:", f"    $y = {measured('$row')}", f"    if {p('$y')}:",
-        f"        $out.append({taken('$row')})", "return $out",
-    )  # fmt: skip
-
-
-ROWS = Family(
-    name="rows",
-    parameters="m",
-    entry_point="rows_{0}_of_{1}_{2}",
-    docstring="Return the {0} of each row of m whose {1} is {2}.",
-    choices=every(_MEASURES, _MEASURES, PREDICATES),
-    structures=_rows,
-    probes=(
-        "candidate([])",
-        "candidate([[3, 8, -2], [8, 5], [0]])",
-        "candidate([[-4, -9], [12, 7, 7, 2], [6, 6]])",
-        "[candidate([[x]]) for x in range(-10, 25)]",
-        "[candidate([[x, -3, x + 2, 1], [5, x]]) for x in range(-10, 25)]",
-        "[candidate([list(range(3, x))]) for x in range(4, 25)]",
-    ),
-)
-
-
 def _flatten(how: Spelling, p: Spelling, f: Spelling) -> Iterator[str]:
     start, update, end = accumulation(how.word, f())
     condition = p()
@@ -199,4 +138,4 @@ FLATTEN = Family(
     ),
 )
 
-TABLES = (DICT_BUILD, DICT_FILTER, GROUP, SORT, ROWS, FLATTEN)
+TABLES = (DICT_BUILD, DICT_FILTER, GROUP, FLATTEN)

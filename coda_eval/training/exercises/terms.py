@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from coda_eval.training.exercises.family import Term, Terms
 
-SMALL = range(2, 10)
+SMALL = range(2, 6)
 """Constants: one digit, so that a constant is one token."""
 
 
@@ -28,7 +28,7 @@ ODD = Term("odd", "odd", ("@ % 2 == 1", "@ % 2 != 0"))
 OVER = constants(SMALL, "over_#", "over #", "@ > #", "# < @")
 UNDER = constants(SMALL, "under_#", "under #", "@ < #", "# > @")
 # 2 would be another word for `even`
-MULTIPLE = constants(range(3, 10), "by_#", "divisible by #", "@ % # == 0", "not @ % #")
+MULTIPLE = constants(range(3, 6), "by_#", "divisible by #", "@ % # == 0", "not @ % #")
 PREDICATES = (
     EVEN,
     ODD,
@@ -49,8 +49,8 @@ SIMPLE_MAPS = (
 PLUS = constants(SMALL, "plus_#", "plus #", "@ + #", "# + @")
 MINUS = constants(SMALL, "minus_#", "minus #", "@ - #")
 # 2 would be another word for `doubled`
-TIMES = constants(range(3, 10), "times_#", "times #", "@ * #", "# * @")
-MODULO = constants(range(3, 10), "mod_#", "mod #", "@ % #")
+TIMES = constants(range(3, 6), "times_#", "times #", "@ * #", "# * @")
+MODULO = constants(range(3, 6), "mod_#", "mod #", "@ % #")
 MAPS = (*SIMPLE_MAPS, *PLUS, *MINUS, *TIMES, *MODULO)
 
 SUM = Term("sum", "sum")

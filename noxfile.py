@@ -1,0 +1,71 @@
+"""Everything that can be done with a checkout: `nox -s NAME`. `nox` alone runs lint, types and tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+
+CHECKED = ("coda_eval", "sandbox", "tests", "noxfile.py")
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Install the package and run the embedded default: the embedded model on the embedded suite."""
+    session.install(".")
+    session.run("coda-eval", "run", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Install the package and pass the tests; what needs an engine, data or hardware that is not here is named."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Form: ruff's rules and formatting."""
+    session.install("ruff>=0.9")
+    session.run("ruff", "check", *CHECKED)
+    session.run("ruff", "format", "--check", *CHECKED)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy --strict on the package."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it into an empty environment, and test it outside the checkout."""
+    place = Path(session.create_tmp()).resolve()
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", str(place / "dist"), silent=True)
+    (built,) = (place / "dist").glob("*.whl")
+    session.install("--force-reinstall", "--no-deps", str(built))
+    session.install(f"{built}[dev]")
+    checkout = Path.cwd()
+    shutil.copytree(checkout / "tests", place / "tests")
+    shutil.copy(checkout / "pyproject.toml", place)
+    shared = os.environ.get("CODA_EVAL_SHARED", str(checkout.parent / "shared"))
+    with session.chdir(place):
+        session.run("coda-eval", "doctor")
+        session.run("pytest", "-m", "not docker and not slow", *session.posargs, env={"CODA_EVAL_SHARED": shared})
+
+
+@nox.session
+def image(session: nox.Session) -> None:
+    """Build the sandbox image; `-- --offline` makes its base from Debian packages."""
+    session.install(".")
+    session.run("coda-eval", "sandbox", "build", *session.posargs)

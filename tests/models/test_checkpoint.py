@@ -1,0 +1,141 @@
+"""A checkpoint directory as a language model: its special tokens, what it may emit, how its outputs are aligned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from models.checkpoint_files import WEIGHTS, change_config, read_tensors, write_tensors
+
+from coda_eval.errors import CheckpointError
+from coda_eval.models.checkpoint import checkpoint_sha256, load_checkpoint
+
+VOCABULARY, MASK, PAD, END = 384, 380, 381, 382
+"""Of both tiny checkpoints."""
+GENERATION = "generation_config.json"
+
+
+def test_stop_tokens_come_from_three_places(coda: Path) -> None:
+    """config.json, generation_config.json and the tokenizer; each once."""
+    change_config(coda, file=GENERATION, eos_token_id=[7, END])
+    assert load_checkpoint(coda, extra_stop_ids=(9, 7)).stop_ids == (7, 9, END)
+
+
+def test_a_model_without_a_stop_token_is_refused(coda: Path) -> None:
+    """Its completions would have no end."""
+    change_config(coda, eos_token_id=None)
+    with pytest.raises(CheckpointError, match="names an end-of-text token"):
+        load_checkpoint(coda)
+
+
+@pytest.mark.parametrize("token", [-1, VOCABULARY])
+@pytest.mark.parametrize("field", ["mask_token_id", "pad_token_id", "eos_token_id"])
+def test_a_token_outside_the_vocabulary_is_named(coda: Path, field: str, token: int) -> None:
+    """The field, its value and the size of the vocabulary."""
+    change_config(coda, **{field: token})
+    with pytest.raises(CheckpointError, match=f"{field} is {token}, outside the vocabulary of {VOCABULARY}"):
+        load_checkpoint(coda)
+
+
+def test_a_diffusion_model_needs_a_mask_token(coda: Path) -> None:
+    """Without one there is nothing to denoise."""
+    change_config(coda, mask_token_id=None)
+    with pytest.raises(CheckpointError, match="config.json has no 'mask_token_id'"):
+        load_checkpoint(coda)
+
+
+def test_without_a_pad_token_the_first_stop_token_pads(coda: Path) -> None:
+    """Padding is invisible, so any token does."""
+    change_config(coda, pad_token_id=None)
+    assert load_checkpoint(coda, extra_stop_ids=(9,)).pad_id == 9
+
+
+def test_a_tokenizer_larger_than_the_vocabulary_is_refused(coda: Path) -> None:
+    """The message has both sizes."""
+    with pytest.raises(CheckpointError, match=f"the tokenizer has {VOCABULARY + 1} ids, .* vocabulary of {VOCABULARY}"):
+        load_checkpoint(coda, tokenizer_size=VOCABULARY + 1)
+
+
+def test_neither_the_mask_nor_an_id_above_the_tokenizer_may_be_emitted(coda: Path) -> None:
+    """Vocabularies are padded to round sizes; the ids of the padding decode to nothing."""
+    model = load_checkpoint(coda, tokenizer_size=END + 1)
+    assert np.flatnonzero(~model.emittable).tolist() == [MASK, END + 1]
+
+
+def test_an_autoregressive_model_may_emit_what_stands_in_its_canvas(qwen3: Path) -> None:
+    """Its canvas is filled with padding, which may be its end-of-text token."""
+    change_config(qwen3, pad_token_id=END)
+    model = load_checkpoint(qwen3)
+    assert model.fill_id == END
+    assert model.emittable.all()
+
+
+def test_the_recommended_length_is_read(coda: Path) -> None:
+    """None where there is no generation_config.json."""
+    assert load_checkpoint(coda).max_new_tokens is None
+    change_config(coda, file=GENERATION, max_new_tokens=48)
+    assert load_checkpoint(coda).max_new_tokens == 48
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "is missing"), ("{", "cannot be read as JSON"), ("[]", "holds a list; a JSON object was expected")],
+)
+@pytest.mark.parametrize("file", ["config.json", GENERATION])
+def test_a_damaged_json_file_is_named(coda: Path, file: str, content: str | None, message: str) -> None:
+    """Only config.json has to be there."""
+    if content is not None:
+        (coda / file).write_text(content)
+    elif file == GENERATION:
+        pytest.skip("may be missing")
+    else:
+        (coda / file).unlink()
+    with pytest.raises(CheckpointError, match=f"{file} {message}"):
+        load_checkpoint(coda)
+
+
+def test_a_head_that_the_config_promises_is_missed(qwen3: Path) -> None:
+    """Rather than replaced by the embedding."""
+    change_config(qwen3, tie_word_embeddings=False)
+    with pytest.raises(CheckpointError, match=r"'lm_head.weight' of shape \(384, 64\) is missing"):
+        load_checkpoint(qwen3)
+
+
+def raw_logits(model: Any, tokens: Any, positions: Any, seen: Any) -> Any:
+    """What the decoder says before anything is aligned."""
+    decoder = nnx.merge(model._graph, model.parameters)
+    return decoder.head(decoder(tokens, positions, seen))
+
+
+@pytest.mark.parametrize("checkpoint", ["coda", "qwen3"])
+def test_hidden_row_p_predicts_position_p(checkpoint: str, request: pytest.FixtureRequest) -> None:
+    """Both families are shifted: the raw row before it does, and row 0 twice since nothing predicts position 0."""
+    model = load_checkpoint(request.getfixturevalue(checkpoint))
+    inputs = jnp.asarray([[5, 9, 12, 7]]), jnp.arange(4)[None, :], jnp.ones((1, 4), bool)
+    aligned = model.logits(model.parameters, model.hidden(model.parameters, *inputs))
+    raw = raw_logits(model, *inputs)
+    np.testing.assert_allclose(aligned[:, 1:], raw[:, :-1], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(aligned[:, 0], raw[:, 0], rtol=0, atol=1e-5)
+
+
+def test_logits_are_float32_whatever_the_weights_are(coda: Path) -> None:
+    """Confidences are compared: bfloat16 would tie most of them."""
+    model = load_checkpoint(coda, dtype="bfloat16")
+    hidden = model.hidden(model.parameters, jnp.asarray([[5, 9]]), jnp.arange(2)[None, :], jnp.ones((1, 2), bool))
+    assert hidden.dtype == jnp.bfloat16
+    assert model.logits(model.parameters, hidden).dtype == jnp.float32
+
+
+def test_the_hash_covers_the_config_and_the_weights(coda: Path) -> None:
+    """Two checkpoints with one hash give the same logits."""
+    hashes = [checkpoint_sha256(coda)]
+    change_config(coda, rope_theta=5e5)
+    hashes.append(checkpoint_sha256(coda))
+    tensors = read_tensors(coda)
+    write_tensors(coda, {**tensors, "model.norm.weight": tensors["model.norm.weight"] + 1}, file=WEIGHTS)
+    hashes.append(checkpoint_sha256(coda))
+    assert len(set(hashes)) == 3
