@@ -54,7 +54,7 @@ def draw_masking(
     level = strategy.least_level + (1.0 - strategy.least_level) * uniform
 
     def cut(key: PRNGKeyArray, low: Int[Array, " B"], high: Int[Array, " B"]) -> Int[Array, " B"]:
-        return low + (jax.random.uniform(key, (batch,)) * (high - low)).astype(jnp.int32)
+        return low + (jax.random.uniform(key, (batch,)) * (high - low).astype(jnp.float32)).astype(jnp.int32)
 
     truncated = jax.random.bernoulli(truncate_key, strategy.truncate_probability, (batch,))
     end = jnp.where(truncated, cut(truncate_cut_key, start + 1, end + 1), end)

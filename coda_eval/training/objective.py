@@ -19,7 +19,7 @@ def diffusion_loss(decoder: Decoder, tokens: Int[Array, "B L"], masking: Masking
     noisy = jnp.where(masking.masked, mask_id, tokens)
     losses = _token_losses(decoder, noisy, tokens, attended=masking.attended)
     weighted = jnp.where(masking.masked, losses / masking.level[:, None], 0.0)
-    return weighted.sum() / masking.attended.sum()
+    return weighted.sum() / masking.attended.sum(dtype=jnp.float32)
 
 
 def next_token_loss(
@@ -27,7 +27,7 @@ def next_token_loss(
 ) -> Float[Array, ""]:
     """Mean cross-entropy over the `predicted` tokens, each from those before it (the decoder is causal)."""
     losses = _token_losses(decoder, tokens, tokens, attended=attended)
-    return jnp.where(predicted, losses, 0.0).sum() / predicted.sum()
+    return jnp.where(predicted, losses, 0.0).sum() / predicted.sum(dtype=jnp.float32)
 
 
 def _token_losses(

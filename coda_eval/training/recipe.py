@@ -61,9 +61,9 @@ class Recipe:
     architecture: DecoderConfig
     steps: int
     batch_size: int = 32
-    learning_rate: float = 0.02
+    learning_rate: float = 0.01
     """Peak, of Muon; cosine to zero."""
-    embedding_learning_rate: float = 3e-3
+    embedding_learning_rate: float = 2e-3
     """Peak, of Adam for the embedding, the head and the norms."""
     weight_decay: float = 0.01
     warmup_steps: int = 100
@@ -109,7 +109,7 @@ RECIPES: dict[str, Recipe] = {
             name="coda-tiny-ar",
             model_type="qwen3",
             architecture=_architecture(hidden_size=128, causal=True),
-            steps=1600,
+            steps=1200,
         ),
         Recipe(
             name="coda-tiny",
@@ -121,7 +121,7 @@ RECIPES: dict[str, Recipe] = {
             name="coda-small",
             model_type="CoDA",
             architecture=_architecture(hidden_size=256, causal=False),
-            steps=2000,
+            steps=1700,
         ),
     )
 }

@@ -18,7 +18,7 @@ from coda_eval.training.exercises import Exercise, mini_exercises, mini_jsonl, t
 from coda_eval.training.exercises.catalogue import FAMILIES
 from coda_eval.training.exercises.corpus import held_out
 from coda_eval.training.exercises.family import Family, evaluate_probes
-from coda_eval.training.exercises.names import CANONICAL, PARAMETERS, ROLES, fill
+from coda_eval.training.exercises.names import LOCALS, PARAMETERS, fill
 
 FAMILIES_BY_NAME = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 ENTRY_POINT = re.compile(r"def (\w+)\(")
@@ -70,7 +70,7 @@ def test_every_way_to_write_a_mini_problem_passes_its_test(family: Family) -> No
         failed = [
             body
             for template in family.templates(terms)
-            if not passes(exercise, load(exercise.prompt + (body := fill(template, CANONICAL))))
+            if not passes(exercise, load(exercise.prompt + (body := fill(template))))
         ]
         assert not failed, exercise.prompt + failed[0]
 
@@ -119,9 +119,9 @@ def test_no_training_combination_is_a_held_out_one_in_other_words(family: Family
 
 
 def test_training_has_many_combinations() -> None:
-    """Tens of thousands: a model cannot learn them by heart."""
+    """Thousands: the model has to compose and cannot look up."""
     prompts = {family.prompt(terms) for family in FAMILIES for terms in family.choices}
-    assert len(prompts) == sum(len(family.choices) for family in FAMILIES) > 30_000
+    assert len(prompts) == sum(len(family.choices) for family in FAMILIES) > 8_000
 
 
 @FAMILIES_BY_NAME
@@ -160,13 +160,12 @@ def test_prompts_and_completions_have_the_form_of_humaneval(seed: int) -> None:
 
 
 def test_local_names_never_coincide() -> None:
-    """Names of different roles, and those of parameters, are apart, so that every draw of names is correct."""
-    names = [name for group in ROLES for position in zip(*group.options, strict=True) for name in set(position)]
-    assert [name for name, count in Counter([*names, *PARAMETERS]).items() if count > 1] == []
+    """Names of different roles, and those of parameters, are apart, so that every template is a correct program."""
+    assert len({*LOCALS.values(), *PARAMETERS}) == len(LOCALS) + len(PARAMETERS)
 
 
-def test_bodies_vary_in_structure_and_names() -> None:
+def test_bodies_vary_in_structure_and_spelling() -> None:
     """One prompt has many completions: that is what makes committing many tokens at once go wrong."""
     for family in FAMILIES:
         random = Random(0)
-        assert len({family.draw_body(family.choices[0], random) for _ in range(200)}) >= 10, family.name
+        assert len({family.draw_body(family.choices[0], random) for _ in range(200)}) >= 3, family.name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from types import CodeType
 
-from coda_eval.training.exercises.names import CANONICAL, draw_names, fill
+from coda_eval.training.exercises.names import fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +85,18 @@ class Family:
 
     def canonical_solution(self, terms: Terms) -> str:
         first = (term.spellings()[0] for term in terms)
-        return fill(next(iter(self.structures(*first))), CANONICAL)
+        return fill(next(iter(self.structures(*first))))
 
     def templates(self, terms: Terms) -> tuple[str, ...]:
-        """Every way to write the body, with the local names left open."""
+        """Every way to write the body, with roles in the place of local names."""
         spelled = itertools.product(*(term.spellings() for term in terms))
         return tuple(dict.fromkeys(template for spellings in spelled for template in self.structures(*spellings)))
 
     def draw_body(self, terms: Terms, random: Random) -> str:
-        """One of the ways to write the body: each form, structure and name with equal chance."""
+        """One of the ways to write the body: each form and structure with equal chance."""
         spellings = (Spelling(term.word, term.forms[int(random.random() * len(term.forms))]) for term in terms)
         templates = tuple(self.structures(*spellings))
-        return fill(templates[int(random.random() * len(templates))], draw_names(random))
+        return fill(templates[int(random.random() * len(templates))])
 
     def answers(self, terms: Terms) -> tuple[object, ...]:
         """What the canonical solution gives for each probe."""
