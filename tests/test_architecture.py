@@ -161,7 +161,9 @@ def test_commands_import_other_layers_in_their_bodies() -> None:
 
 def test_no_path_of_imports_leads_from_the_host_side_to_jax() -> None:
     """Neither directly nor through other modules of the package, however late the import."""
-    paths = [(module,) for module in modules() if module in WITHOUT_JAX or part_of(module) in WITHOUT_JAX]
+    paths: list[tuple[str, ...]] = [
+        (module,) for module in modules() if module in WITHOUT_JAX or part_of(module) in WITHOUT_JAX
+    ]
     seen = {path[-1] for path in paths}
     violations = []
     while paths:

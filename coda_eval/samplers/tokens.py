@@ -39,7 +39,7 @@ def propose(
     """Temperature, then top-p, then top-k, then a draw (CoDA and Dream, generation_utils.py:61-100).
 
     Tokens that may not be emitted are never drawn, but keep their part of the distribution: the reference's confidences
-    have it too.
+    have it too. Where top-p and top-k leave no other, the most probable one that may be emitted is proposed.
 
     Args:
         logits: float32.
@@ -49,15 +49,22 @@ def propose(
     """
     greedy = knobs.temperature <= 0
     logits = logits / jnp.where(greedy, 1.0, knobs.temperature)
+    may_be_emitted = jnp.asarray(emittable)[None, None, :]
     restricted = (knobs.top_p < 1) | (knobs.top_k > 0)
-    logits = jax.lax.cond(restricted, lambda: _restrict(logits, knobs), lambda: logits)
-    log_probabilities = jax.nn.log_softmax(logits, axis=-1)
-    allowed = jnp.where(jnp.asarray(emittable)[None, None, :], log_probabilities, -jnp.inf)
+    kept = jax.lax.cond(restricted, lambda: _restrict(logits, knobs), lambda: logits)
+    log_probabilities = jax.nn.log_softmax(kept, axis=-1)
+    allowed = jnp.where(may_be_emitted, log_probabilities, -jnp.inf)
 
     def draw() -> Int[Array, "B L"]:
         return jax.vmap(lambda key, row: jax.random.categorical(key, row, axis=-1))(keys, allowed)
 
     tokens = jax.lax.cond(greedy, lambda: jnp.argmax(allowed, axis=-1), draw)
+    excluded = jnp.isneginf(jnp.take_along_axis(allowed, tokens[..., None], axis=-1)[..., 0])
+
+    def replace() -> Int[Array, "B L"]:
+        return jnp.where(excluded, jnp.argmax(jnp.where(may_be_emitted, logits, -jnp.inf), axis=-1), tokens)
+
+    tokens = jax.lax.cond(jnp.any(excluded), replace, lambda: tokens)
     return Proposal(tokens=tokens.astype(jnp.int32), log_probabilities=log_probabilities)
 
 
@@ -70,6 +77,5 @@ def _restrict(logits: Float[Array, "B L V"], knobs: TokenKnobs) -> Float[Array, 
     rank = jnp.arange(vocabulary)
     within_k = rank < jnp.where(knobs.top_k > 0, knobs.top_k, vocabulary)
     kept = (mass_before <= knobs.top_p) & within_k[None, None, :]
-    kept = kept | (rank == 0)[None, None, :]
     least = jnp.min(jnp.where(kept, descending, jnp.inf), axis=-1, keepdims=True)
     return jnp.where(logits >= least, logits, -jnp.inf)

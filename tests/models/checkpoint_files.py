@@ -16,7 +16,8 @@ INDEX = "model.safetensors.index.json"
 
 def read_tensors(directory: Path, file: str = WEIGHTS) -> Tensors:
     """The tensors of one file."""
-    return load_file(directory / file)
+    tensors: Tensors = load_file(directory / file)
+    return tensors
 
 
 def write_tensors(directory: Path, tensors: Tensors, *, file: str = WEIGHTS) -> None:
@@ -38,7 +39,7 @@ def shard(directory: Path, *, index: bool) -> list[str]:
     return files
 
 
-def change_config(directory: Path, *, file: str = "config.json", **fields: Any) -> None:
+def change_config(directory: Path, file: str = "config.json", /, **fields: Any) -> None:
     """Sets fields of a JSON file; None removes one."""
     path = directory / file
     content = json.loads(path.read_text()) if path.exists() else {}

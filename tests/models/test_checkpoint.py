@@ -21,7 +21,7 @@ GENERATION = "generation_config.json"
 
 def test_stop_tokens_come_from_three_places(coda: Path) -> None:
     """config.json, generation_config.json and the tokenizer; each once."""
-    change_config(coda, file=GENERATION, eos_token_id=[7, END])
+    change_config(coda, GENERATION, eos_token_id=[7, END])
     assert load_checkpoint(coda, extra_stop_ids=(9, 7)).stop_ids == (7, 9, END)
 
 
@@ -44,7 +44,7 @@ def test_a_token_outside_the_vocabulary_is_named(coda: Path, field: str, token: 
 def test_a_diffusion_model_needs_a_mask_token(coda: Path) -> None:
     """Without one there is nothing to denoise."""
     change_config(coda, mask_token_id=None)
-    with pytest.raises(CheckpointError, match="config.json has no 'mask_token_id'"):
+    with pytest.raises(CheckpointError, match=r"config\.json has no 'mask_token_id'"):
         load_checkpoint(coda)
 
 
@@ -77,23 +77,25 @@ def test_an_autoregressive_model_may_emit_what_stands_in_its_canvas(qwen3: Path)
 def test_the_recommended_length_is_read(coda: Path) -> None:
     """None where there is no generation_config.json."""
     assert load_checkpoint(coda).max_new_tokens is None
-    change_config(coda, file=GENERATION, max_new_tokens=48)
+    change_config(coda, GENERATION, max_new_tokens=48)
     assert load_checkpoint(coda).max_new_tokens == 48
+
+
+def test_a_missing_config_is_named(coda: Path) -> None:
+    """Weights alone say too little."""
+    (coda / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"config\.json is missing; a model directory has one"):
+        load_checkpoint(coda)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "is missing"), ("{", "cannot be read as JSON"), ("[]", "holds a list; a JSON object was expected")],
+    [("{", "cannot be read as JSON"), ("[]", "holds a list; a JSON object was expected")],
 )
 @pytest.mark.parametrize("file", ["config.json", GENERATION])
-def test_a_damaged_json_file_is_named(coda: Path, file: str, content: str | None, message: str) -> None:
-    """Only config.json has to be there."""
-    if content is not None:
-        (coda / file).write_text(content)
-    elif file == GENERATION:
-        pytest.skip("may be missing")
-    else:
-        (coda / file).unlink()
+def test_a_damaged_json_file_is_named(coda: Path, file: str, content: str, message: str) -> None:
+    """Also the one that need not be there."""
+    (coda / file).write_text(content)
     with pytest.raises(CheckpointError, match=f"{file} {message}"):
         load_checkpoint(coda)
 

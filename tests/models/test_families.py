@@ -27,7 +27,7 @@ CONFIG: dict[str, Any] = {
 TENSORS = ["model.embed_tokens.weight", "model.norm.weight"]
 
 
-def read(*, tensors: list[str] = TENSORS, **fields: Any) -> DecoderConfig:
+def read(tensors: list[str] = TENSORS, /, **fields: Any) -> DecoderConfig:
     """The architecture of `CONFIG` with some fields changed; None removes one."""
     config = {name: value for name, value in {**CONFIG, **fields}.items() if value is not None}
     return family_of(config).read_config(config, tensors)
@@ -110,7 +110,7 @@ def test_a_scaled_rope_is_refused_in_its_newer_form() -> None:
 @pytest.mark.parametrize("claim", [True, False, None])
 def test_a_head_in_the_file_is_used_whatever_the_config_claims(claim: bool | None) -> None:
     """CoDA's released config says tied by default, and its file holds a head of its own."""
-    assert not read(model_type="CoDA", tensors=[*TENSORS, "lm_head.weight"], tie_word_embeddings=claim).tied_head
+    assert not read([*TENSORS, "lm_head.weight"], model_type="CoDA", tie_word_embeddings=claim).tied_head
 
 
 @pytest.mark.parametrize(("claim", "tied"), [(True, True), (None, True), (False, False)])

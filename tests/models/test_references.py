@@ -34,11 +34,11 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
     """The directory is what is wanted."""
     file = tmp_path / "model.safetensors"
     file.touch()
-    with pytest.raises(CheckpointError, match="is a file; --model takes the directory that holds config.json"):
+    with pytest.raises(CheckpointError, match=r"is a file; --model takes the directory that holds config\.json"):
         resolve_model(str(file))
 
 
-@pytest.mark.parametrize("reference", ["coda-tny", "./missing", "/missing/directory", "~/missing", "a/b/c", ""])
+@pytest.mark.parametrize("reference", ["coda-tny", "./missing", "/missing/directory", "~/missing", "a/b/c"])
 def test_an_unknown_name_lists_what_there_is(reference: str) -> None:
     """Paths that do not exist are not looked up on the hub."""
     with pytest.raises(CheckpointError, match="no model") as caught:
@@ -48,6 +48,8 @@ def test_an_unknown_name_lists_what_there_is(reference: str) -> None:
 
 def test_a_hub_id_offline_is_one_line() -> None:
     """It says what to do instead."""
-    with pytest.raises(CheckpointError, match=r"^cannot get .*; download it elsewhere and give its directory") as caught:
+    with pytest.raises(
+        CheckpointError, match=r"^cannot get .*; download it elsewhere and give its directory"
+    ) as caught:
         resolve_model("coda-eval-tests/not-a-model")
     assert "\n" not in str(caught.value)

@@ -52,7 +52,7 @@ def test_a_tensor_without_a_place_is_named(coda: Path, extra: str) -> None:
 def test_all_misplaced_tensors_are_counted(coda: Path) -> None:
     """The first by name, and how many more."""
     write_tensors(coda, {**read_tensors(coda), "b": np.zeros(1, np.float32), "a": np.zeros(1, np.float32)})
-    with pytest.raises(CheckpointError, match="tensor 'a' has no place .*, and 1 more"):
+    with pytest.raises(CheckpointError, match=r"tensor 'a' has no place .*, and 1 more"):
         load_checkpoint(coda)
 
 
@@ -114,7 +114,9 @@ def test_a_damaged_index_is_named(coda: Path, content: str) -> None:
 def test_a_tensor_in_two_files_is_named_with_both(coda: Path) -> None:
     """Without an index nothing says which one is meant."""
     write_tensors(coda, {GATE: read_tensors(coda)[GATE]}, file="model-2.safetensors")
-    with pytest.raises(CheckpointError, match=rf"{re.escape(repr(GATE))} is both in model-2.safetensors and in {WEIGHTS}"):
+    with pytest.raises(
+        CheckpointError, match=rf"{re.escape(repr(GATE))} is both in model-2.safetensors and in {WEIGHTS}"
+    ):
         load_checkpoint(coda)
 
 
