@@ -24,9 +24,11 @@ def transfer_ratios(steps: int) -> Float[np.ndarray, " capacity"]:
 
 
 def _torch_linspace(start: float, end: float, count: int) -> Float[np.ndarray, " count"]:
+    """`torch.linspace` on a CPU, bit for bit: the step in float32, and `start + step * i` rounded once (it is fused
+    there; here the exact sum in float64 is rounded). Compared with torch 2.13 for every count from 2 to 1100."""
     first, last = np.float32(start), np.float32(end)
-    step = (last - first) / np.float32(count - 1)
-    index = np.arange(count, dtype=np.float32)
-    from_start = first + step * index
-    from_end = last - step * (np.float32(count - 1) - index)
+    step = np.float64((last - first) / np.float32(count - 1))
+    index = np.arange(count, dtype=np.float64)
+    from_start = np.float64(first) + step * index
+    from_end = np.float64(last) - step * (count - 1 - index)
     return np.where(np.arange(count) < count // 2, from_start, from_end).astype(np.float32)
