@@ -52,21 +52,36 @@ def train_quickstart(out: Path, *, names: Sequence[str] | None = None, quiet: bo
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    directories = []
+    trained: dict[str, Decoder] = {}
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
-        for name in names:
+        for name in _with_their_origins(names):
             recipe = RECIPES[name]
             bar = progress.add_task(name, total=recipe.steps, loss=float("nan"))
 
             def on_step(step: int, loss: float, bar: object = bar) -> None:
                 progress.update(bar, completed=step, loss=loss)  # type: ignore[arg-type]
 
-            decoder = train(recipe, tokenizer, state_file=out / f"{name}.state", on_step=on_step)
-            directories.append(_publish(recipe, decoder, tokenizer, out / name))
-    return directories
+            trained[name] = train(
+                recipe,
+                tokenizer,
+                state_file=out / f"{name}.state",
+                on_step=on_step,
+                shallower=None if recipe.grown_from is None else trained[recipe.grown_from],
+            )
+            _publish(recipe, trained[name], tokenizer, out / name)
+    return [out / name for name in trained]
 
 
-def _publish(recipe: Recipe, decoder: Decoder, tokenizer: PreTrainedTokenizerFast, directory: Path) -> Path:
+def _with_their_origins(names: Sequence[str]) -> list[str]:
+    """The names, each after the model that it is grown from."""
+    ordered: list[str] = []
+    for name in names:
+        origin = RECIPES[name].grown_from
+        ordered += [origin, name] if origin else [name]
+    return list(dict.fromkeys(ordered))
+
+
+def _publish(recipe: Recipe, decoder: Decoder, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
     """Writes weights (bfloat16), config and tokenizer, as a whole or not at all."""
     partial = directory.with_name(directory.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -80,7 +95,6 @@ def _publish(recipe: Recipe, decoder: Decoder, tokenizer: PreTrainedTokenizerFas
         file.chmod(0o644)  # safetensors makes files that only their owner can read
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
-    return directory
 
 
 def _config_json(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coda_eval.models.architecture import DecoderConfig
 from coda_eval.training.masking import MaskingStrategy
@@ -51,6 +51,8 @@ DIFFUSION_PHASES = (
     Phase(share=0.94, masking=MaskingStrategy(least_level=_LEAST_LEVEL), on_completions=True),
 )
 
+GROWN_PHASES = (replace(DIFFUSION_PHASES[-1], share=1.0),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -68,10 +70,14 @@ class Recipe:
     weight_decay: float = 0.01
     warmup_steps: int = 100
     seed: int = 0
+    grown_from: str | None = None
+    """The recipe of a shallower model whose trained weights this one starts from (`growth.deepen`)."""
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """In order; their shares add up to 1."""
+        if self.grown_from is not None:
+            return GROWN_PHASES
         return AUTOREGRESSIVE_PHASES if self.architecture.causal else DIFFUSION_PHASES
 
     def phase_at(self, step: int) -> Phase:
@@ -84,15 +90,15 @@ class Recipe:
         return self.phases[-1]
 
 
-def _architecture(*, hidden_size: int, causal: bool) -> DecoderConfig:
+def _architecture(*, num_layers: int = 4, causal: bool = False) -> DecoderConfig:
     return DecoderConfig(
         vocab_size=VOCABULARY_SIZE,
-        hidden_size=hidden_size,
-        intermediate_size=3 * hidden_size,
-        num_layers=4,
+        hidden_size=128,
+        intermediate_size=384,
+        num_layers=num_layers,
         num_heads=4,
         num_kv_heads=2,
-        head_dim=hidden_size // 4,
+        head_dim=32,
         rms_norm_eps=1e-6,
         rope_theta=10_000.0,
         max_positions=512,
@@ -108,20 +114,23 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="coda-tiny-ar",
             model_type="qwen3",
-            architecture=_architecture(hidden_size=128, causal=True),
+            architecture=_architecture(causal=True),
             steps=1200,
         ),
         Recipe(
             name="coda-tiny",
             model_type="CoDA",
-            architecture=_architecture(hidden_size=128, causal=False),
+            architecture=_architecture(),
             steps=4500,
         ),
         Recipe(
             name="coda-small",
             model_type="CoDA",
-            architecture=_architecture(hidden_size=256, causal=False),
-            steps=1700,
+            architecture=_architecture(num_layers=16),
+            steps=800,
+            learning_rate=0.005,
+            embedding_learning_rate=5e-4,
+            grown_from="coda-tiny",
         ),
     )
 }

@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from coda_eval.errors import StoreError
 from coda_eval.models.decoder import Decoder
 from coda_eval.training.batches import CANVAS_WIDTH, Batch, draw_batch
+from coda_eval.training.growth import deepen
 from coda_eval.training.masking import draw_masking
 from coda_eval.training.objective import diffusion_loss, next_token_loss
 from coda_eval.training.recipe import Phase, Recipe
@@ -35,13 +36,28 @@ class _TrainingState(NamedTuple):
     optimizer: Any
 
 
-def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, *, state_file: Path, on_step: OnStep) -> Decoder:
+def train(
+    recipe: Recipe,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    state_file: Path,
+    on_step: OnStep,
+    shallower: Decoder | None = None,
+) -> Decoder:
     """Trains one model, from `state_file` where there is one. The file stays, so a second call is instant.
+
+    Args:
+        recipe: what to train, and for how long.
+        tokenizer: that of the embedded models.
+        state_file: where the state is kept.
+        on_step: called after each step.
+        shallower: the trained model that `recipe.grown_from` names.
 
     Raises:
         StoreError: `state_file` is of another recipe.
     """
-    graph, weights = nnx.split(Decoder(recipe.architecture, rngs=nnx.Rngs(recipe.seed)), nnx.Param)
+    decoder = Decoder(recipe.architecture, rngs=nnx.Rngs(recipe.seed))
+    graph, weights = nnx.split(decoder if shallower is None else deepen(shallower, decoder), nnx.Param)
     optimizer = _optimizer(recipe)
     state = _TrainingState(nnx.to_pure_dict(weights), optimizer.init(nnx.to_pure_dict(weights)))
     state, step = _restore(state_file, recipe, state)
