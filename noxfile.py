@@ -32,7 +32,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Form: ruff's rules and formatting."""
-    session.install("ruff>=0.9")
+    session.install("ruff>=0.17,<0.18")
     session.run("ruff", "check", *CHECKED)
     session.run("ruff", "format", "--check", *CHECKED)
 

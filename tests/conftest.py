@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Speed is measured by benches, not by tests.
+settings.register_profile("coda-eval", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("coda-eval")
 
 # Before JAX is imported anywhere.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")

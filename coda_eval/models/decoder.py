@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from coda_eval.models.architecture import DecoderConfig
@@ -26,7 +27,7 @@ _INIT = jax.nn.initializers.normal(0.02)
 class RMSNorm(nnx.Module):
     """Root-mean-square norm over the last axis (Zhang and Sennrich, 2019), in float32."""
 
-    def __init__(self, width: int, *, eps: float, dtype: jnp.dtype) -> None:
+    def __init__(self, width: int, *, eps: float, dtype: DTypeLike) -> None:
         """The scale starts at one."""
         self.scale = nnx.Param(jnp.ones((width,), dtype))
         self.eps = eps
@@ -42,7 +43,7 @@ class RMSNorm(nnx.Module):
 class Attention(nnx.Module):
     """Grouped-query attention with rotary positions and, where configured, a norm for each query and key head."""
 
-    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: jnp.dtype) -> None:
+    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
         """Weights start normal with deviation 0.02."""
         D, N, K, H = config.hidden_size, config.num_heads, config.num_kv_heads, config.head_dim
         self.q_dnh = nnx.Param(_INIT(rngs.params(), (D, N, H), dtype))
@@ -83,7 +84,7 @@ class Attention(nnx.Module):
 class FeedForward(nnx.Module):
     """SwiGLU (Shazeer, 2020, arXiv 2002.05202)."""
 
-    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: jnp.dtype) -> None:
+    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
         """Weights start normal with deviation 0.02."""
         D, F = config.hidden_size, config.intermediate_size
         self.gate_df = nnx.Param(_INIT(rngs.params(), (D, F), dtype))
@@ -98,7 +99,7 @@ class FeedForward(nnx.Module):
 class Layer(nnx.Module):
     """Attention and feed-forward, each behind a norm and beside a residual."""
 
-    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: jnp.dtype) -> None:
+    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
         """One layer; the decoder stacks them."""
         self.attention_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, dtype=dtype)
         self.attention = Attention(config, rngs=rngs, dtype=dtype)
@@ -120,7 +121,7 @@ class Layer(nnx.Module):
 class Decoder(nnx.Module):
     """Token ids in, final hidden states out; `head` makes logits of them."""
 
-    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: jnp.dtype = jnp.float32) -> None:
+    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike = jnp.float32) -> None:
         """Random weights; the loader makes the module under `nnx.eval_shape`, which computes none."""
         self.config = config
         self.embed_vd = nnx.Param(_INIT(rngs.params(), (config.vocab_size, config.hidden_size), dtype))

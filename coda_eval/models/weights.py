@@ -19,6 +19,8 @@ import jax.numpy as jnp
 import ml_dtypes  # noqa: F401  # registers bfloat16 with numpy, which safetensors needs to read it
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
+from jaxtyping import Array, Int, Shaped
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -53,10 +55,10 @@ class _Place:
             case _:
                 return shape
 
-    def to_parameter(self, tensor: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def to_parameter(self, tensor: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
         return tensor if self.layout == "same" else tensor.T.reshape(self.parameter_shape)
 
-    def to_tensor(self, parameter: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def to_tensor(self, parameter: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
         if self.layout == "same":
             return parameter
         rows, columns = self.tensor_shape
@@ -93,7 +95,7 @@ def tensor_names(directory: Path) -> dict[str, Path]:
     return found
 
 
-def load_decoder(directory: Path, config: DecoderConfig, family: Family, *, dtype: jnp.dtype) -> Decoder:
+def load_decoder(directory: Path, config: DecoderConfig, family: Family, *, dtype: DTypeLike) -> Decoder:
     """The decoder with the weights of a checkpoint directory, cast to `dtype`.
 
     Raises:
@@ -130,7 +132,7 @@ def load_decoder(directory: Path, config: DecoderConfig, family: Family, *, dtyp
     return decoder
 
 
-def save_decoder(decoder: Decoder, family: Family, directory: Path, *, dtype: jnp.dtype) -> None:
+def save_decoder(decoder: Decoder, family: Family, directory: Path, *, dtype: DTypeLike) -> None:
     """Writes `model.safetensors` under the names and layouts of the family, cast to `dtype`."""
     parameters = {path: np.asarray(parameter[...].astype(dtype)) for path, parameter in _parameters(decoder).items()}
     places = _places(family, decoder.config, {path: value.shape for path, value in parameters.items()})
@@ -161,7 +163,7 @@ def _places(family: Family, config: DecoderConfig, shapes: Mapping[str, tuple[in
     return places
 
 
-def _read_tensors(files: Mapping[str, Path]) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+def _read_tensors(files: Mapping[str, Path]) -> Iterator[tuple[str, Shaped[np.ndarray, ...]]]:
     for file in sorted(set(files.values())):
         with _opened(file) as tensors:
             for name in tensors.keys():  # noqa: SIM118  # not a dict
@@ -180,6 +182,6 @@ def _and_more(names: list[str]) -> str:
 
 
 @functools.partial(jax.jit, donate_argnames="stack")
-def _write_layer(stack: jax.Array, value: jax.Array, layer: int) -> jax.Array:
+def _write_layer(stack: jax.Array, value: jax.Array, layer: int | Int[Array, ""]) -> jax.Array:
     updated: jax.Array = jax.lax.dynamic_update_index_in_dim(stack, value, layer, 0)
     return updated

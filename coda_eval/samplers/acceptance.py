@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key
 
 
 class Offer(NamedTuple):
@@ -19,9 +19,10 @@ class Offer(NamedTuple):
     ratio: Float[Array, ""]
     """The schedule's share for this step (`transfer_ratios`)."""
     alg_temp: Float[Array, ""]
-    keys: PRNGKeyArray
+    keys: Key[Array, " B"]
 
 
+@runtime_checkable
 class AcceptanceRule(Protocol):
     """Decides on each step; hashable, since the compiled loop depends on it."""
 

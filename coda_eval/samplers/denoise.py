@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from coda_eval.samplers.acceptance import Offer
 from coda_eval.samplers.algorithms import Algorithm
@@ -54,7 +54,7 @@ def denoise(
     model: LanguageModel,
     parameters: Any,
     canvas: Canvas,
-    row_keys: PRNGKeyArray,
+    row_keys: Key[Array, " B"],
     knobs: Knobs,
     *,
     algorithm: Algorithm,
@@ -124,7 +124,7 @@ def denoise(
     return Generation(canvas_of(final.tokens), final.committed_at, final.forwards)
 
 
-def _step_keys(row_keys: PRNGKeyArray, step: Int[Array, ""]) -> tuple[PRNGKeyArray, PRNGKeyArray]:
+def _step_keys(row_keys: Key[Array, " B"], step: Int[Array, ""]) -> tuple[Key[Array, " B"], Key[Array, " B"]]:
     """A key a row for the tokens, and another for the positions."""
     keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, step), 2))(row_keys)
     return keys[:, 0], keys[:, 1]

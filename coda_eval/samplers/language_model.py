@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 
+@runtime_checkable
 class LanguageModel(Protocol):
     """A model whose outputs are aligned: row p predicts the token at position p, whatever the checkpoint's convention.
 

@@ -25,7 +25,8 @@ def transfer_ratios(steps: int) -> Float[np.ndarray, " capacity"]:
 
 def _torch_linspace(start: float, end: float, count: int) -> Float[np.ndarray, " count"]:
     """`torch.linspace` on a CPU, bit for bit: the step in float32, and `start + step * i` rounded once (it is fused
-    there; here the exact sum in float64 is rounded). Compared with torch 2.13 for every count from 2 to 1100."""
+    there; here the exact sum in float64 is rounded). Compared with torch 2.13 for every count from 2 to 1100.
+    """
     first, last = np.float32(start), np.float32(end)
     step = np.float64((last - first) / np.float32(count - 1))
     index = np.arange(count, dtype=np.float64)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key
 
 
 class TokenKnobs(NamedTuple):
@@ -32,7 +32,7 @@ class Proposal(NamedTuple):
 def propose(
     logits: Float[Array, "B L V"],
     knobs: TokenKnobs,
-    keys: PRNGKeyArray,
+    keys: Key[Array, " B"],
     *,
     emittable: Bool[np.ndarray, " V"],
 ) -> Proposal:
