@@ -91,7 +91,7 @@ def denoise(
         draw_keys, choice_keys = _step_keys(row_keys, carry.step)
         hidden = model.hidden(parameters, carry.tokens, jnp.asarray(canvas.positions), jnp.asarray(canvas.key_mask))
         logits = model.logits(parameters, hidden[:, -max_new_tokens:])
-        proposal = propose(logits, knobs.tokens, draw_keys, emittable=model.emittable)
+        proposal = propose(logits, knobs.tokens, draw_keys, emittable=jnp.asarray(model.emittable))
         masked = carry.committed_at == NOT_COMMITTED
         accepted = algorithm.rule.accept(
             Offer(algorithm.confidence(proposal), masked, ratio, knobs.alg_temp, choice_keys)

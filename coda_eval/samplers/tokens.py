@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 
@@ -34,7 +33,7 @@ def propose(
     knobs: TokenKnobs,
     keys: Key[Array, " B"],
     *,
-    emittable: Bool[np.ndarray, " V"],
+    emittable: Bool[Array, " V"],
 ) -> Proposal:
     """Temperature, then top-p, then top-k, then a draw (CoDA and Dream, generation_utils.py:61-100).
 
@@ -49,7 +48,7 @@ def propose(
     """
     greedy = knobs.temperature <= 0
     logits = logits / jnp.where(greedy, 1.0, knobs.temperature)
-    may_be_emitted = jnp.asarray(emittable)[None, None, :]
+    may_be_emitted = emittable[None, None, :]
     restricted = (knobs.top_p < 1) | (knobs.top_k > 0)
     kept = jax.lax.cond(restricted, lambda: _restrict(logits, knobs), lambda: logits)
     log_probabilities = jax.nn.log_softmax(kept, axis=-1)

@@ -46,7 +46,7 @@ def naive_loop(model: Any, canvas: Canvas, keys: jax.Array, knobs: Knobs, *, alg
     def propose_and_accept(tokens: Any, masked: Any, draw_keys: Any, choice_keys: Any, ratio: Any) -> Any:
         hidden = model.hidden(model.parameters, tokens, jnp.asarray(canvas.positions), jnp.asarray(canvas.key_mask))
         logits = model.logits(model.parameters, hidden[:, -new:])
-        proposal = propose(logits, knobs.tokens, draw_keys, emittable=model.emittable)
+        proposal = propose(logits, knobs.tokens, draw_keys, emittable=jnp.asarray(model.emittable))
         offer = Offer(chosen.confidence(proposal), masked, ratio, knobs.alg_temp, choice_keys)
         return proposal.tokens, chosen.rule.accept(offer)
 
