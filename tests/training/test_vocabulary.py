@@ -15,7 +15,7 @@ from coda_eval.training.exercises.catalogue import FAMILIES
 from coda_eval.training.vocabulary import END_OF_TEXT, MASK, VOCABULARY_SIZE, build_tokenizer
 
 LONGEST_PROMPT = 64
-LONGEST_COMPLETION = 62
+LONGEST_COMPLETION = 63
 
 
 @pytest.fixture(scope="module")
