@@ -69,6 +69,8 @@ def modules() -> dict[str, Path]:
     found = {}
     for file in sorted(PACKAGE.rglob("*.py")):
         parts = file.relative_to(PACKAGE).with_suffix("").parts
+        if parts[0] == "_data":  # in a wheel: `tasks/` and `sandbox/`, which are no part of the package's code
+            continue
         found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = file
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from coda_sandbox import cleanup
 
-# The supervisor, which forks, never has JAX in it; this process may have it from other tests, and JAX warns of any fork.
+# The supervisor, which forks, never has JAX in it. This process may, from other tests, and JAX warns of any fork.
 pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 
 

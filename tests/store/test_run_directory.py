@@ -214,7 +214,7 @@ def nobody() -> Iterator[None]:
 
 
 def test_a_directory_that_cannot_be_written_is_refused(nobody: None) -> None:
-    with tempfile.TemporaryDirectory() as parent:
+    with tempfile.TemporaryDirectory(dir="/tmp") as parent:  # a TMPDIR may be closed to others
         path = Path(parent) / "run"
         path.mkdir()
         path.chmod(0o555)
