@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from coda_eval.config import ExecutionConfig
 from coda_eval.errors import SandboxCrashed
-from coda_eval.records import Program
+from coda_eval.execution.limits import Limits
+from coda_eval.execution.payload import Payload
 
 _LENGTH = struct.Struct(">I")
-_VERDICT_LIMIT = 1 << 20
+_PROTOCOL = 2
+_REPLY_LIMIT = 1 << 28
+_ANSWERS = b"A"
+"""Begins the answers of a reference program; a verdict begins with a brace."""
+
+TESTS_MISSING = "tests_missing"
+"""The status that asks for the tests once more."""
+
 _START_TIMEOUT_S = 60.0
-_REPLY_GRACE_S = 20.0
-"""Beyond a program's wall limit: the supervisor enforces that one, and cleans up, before it answers."""
+_STARVED_FACTOR, _REPLY_GRACE_S = 20, 60.0
+"""How long a supervisor may be silent: it enforces the limits itself, but those do not count the time in which others
+have the CPUs."""
 
 
 class Stream(Protocol):
@@ -42,30 +51,20 @@ class Stream(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of one program."""
-
-    cpu_s: float
-    wall_s: float
-    memory_mb: int
-
-    @classmethod
-    def of(cls, config: ExecutionConfig) -> Limits:
-        """CPU time is what counts; wall time stands far behind it, for programs that wait."""
-        return cls(cpu_s=config.timeout_s, wall_s=max(10.0, 4 * config.timeout_s), memory_mb=config.memory_mb)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A verdict as the supervisor words it: `status` may also be `broken_tests` or `trouble`."""
+    """A verdict as the supervisor words it: `status` may also be `broken_tests`, `tests_missing` or `trouble`."""
 
     status: str
     detail: str
+    output: str
+    """The tail of what the program printed; empty for one that passed."""
     cpu_s: float
     wall_s: float
     recycle: str
     """Why this sandbox must not be used again; empty if it may."""
+    answers: dict[str, Any] | None = None
+    """What a reference program returned."""
 
 
 class Channel:
@@ -79,37 +78,57 @@ class Channel:
         """
         self._stream = stream
         self._buffer = bytearray()
-        self.runner: dict[str, Any] = self._receive(_START_TIMEOUT_S)
-        if self.runner.get("ready") != 1:
+        self._tests: set[str] = set()
+        """The tests that the sandbox has."""
+        self.served = 0
+        """How many programs it has answered."""
+        self.runner: dict[str, Any] = _parse(self._receive_frame(_START_TIMEOUT_S))
+        if self.runner.get("ready") != _PROTOCOL:
             raise SandboxCrashed("the sandbox speaks another version of the protocol; run `coda-eval sandbox build`")
 
-    def run(self, program: Program, limits: Limits) -> Reply:
-        """Run one program.
+    def send(self, source: str, entry_point: str, payload: Payload, limits: Limits) -> None:
+        """Hand over one program. Several may be under way: their replies come in the same order.
 
         Raises:
-            SandboxCrashed: the sandbox died or did not answer in time; it must be closed.
+            SandboxCrashed: the sandbox died; it must be closed.
         """
+        follow = payload.name not in self._tests
+        self._tests.add(payload.name)
         header = {
-            "entry_point": program.entry_point,
-            "cpu_s": limits.cpu_s,
-            "wall_s": limits.wall_s,
-            "memory_mb": limits.memory_mb,
+            "entry_point": entry_point,
+            "tests": payload.name,
+            "tests_follow": follow,
+            "numpy": payload.numpy or "numpy" in source,
+            **dataclasses.asdict(limits),
         }
-        tests = {"setup": program.tests.setup, "code": program.tests.code}
-        parts = (
-            json.dumps(header).encode(),
-            program.source.encode("utf-8", "surrogatepass"),
-            json.dumps(tests).encode(),
-        )
+        parts = [json.dumps(header).encode(), source.encode("utf-8", "surrogatepass")]
+        if follow:
+            parts.insert(1, payload.content)
         try:
             self._stream.write(b"".join(_LENGTH.pack(len(part)) + part for part in parts))
         except OSError as error:
             raise SandboxCrashed(f"the sandbox died: {self._stream.diagnosis() or error}") from error
-        answer = self._receive(limits.wall_s + _REPLY_GRACE_S)
+
+    def receive(self, payload: Payload, limits: Limits) -> Reply:
+        """The reply to the program that was handed over first.
+
+        Raises:
+            SandboxCrashed: the sandbox died or did not answer in time; it must be closed.
+        """
+        timeout_s = _STARVED_FACTOR * (limits.cpu_s + limits.waiting_s) + _REPLY_GRACE_S
+        message = self._receive_frame(timeout_s)
+        answers = None
+        if message[:1] == _ANSWERS:
+            answers = _parse(message[1:])
+            message = self._receive_frame(timeout_s)
         try:
-            return Reply(**answer)
+            reply = Reply(**_parse(message), answers=answers)
         except TypeError as error:
             raise SandboxCrashed(f"the sandbox sent something that is not a verdict: {error}") from error
+        if reply.status == TESTS_MISSING:
+            self._tests.discard(payload.name)
+        self.served += 1
+        return reply
 
     def interrupt(self) -> None:
         """End the sandbox from another thread; the one that uses it sees a crash and must still close it."""
@@ -119,17 +138,11 @@ class Channel:
         """End the sandbox and give back what it holds."""
         self._stream.close()
 
-    def _receive(self, timeout_s: float) -> dict[str, Any]:
+    def _receive_frame(self, timeout_s: float) -> bytes:
         (length,) = _LENGTH.unpack(self._read_exactly(_LENGTH.size, timeout_s))
-        if length > _VERDICT_LIMIT:
-            raise SandboxCrashed(f"the sandbox announced a verdict of {length} bytes")
-        try:
-            message = json.loads(self._read_exactly(length, timeout_s))
-        except ValueError as error:
-            raise SandboxCrashed(f"the sandbox sent something that is not JSON: {error}") from error
-        if not isinstance(message, dict):
-            raise SandboxCrashed("the sandbox sent something that is not a verdict")
-        return message
+        if length > _REPLY_LIMIT:
+            raise SandboxCrashed(f"the sandbox announced a reply of {length} bytes")
+        return self._read_exactly(length, timeout_s)
 
     def _read_exactly(self, count: int, timeout_s: float) -> bytes:
         while len(self._buffer) < count:
@@ -145,3 +158,13 @@ class Channel:
         taken = bytes(self._buffer[:count])
         del self._buffer[:count]
         return taken
+
+
+def _parse(message: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(message)
+    except ValueError as error:
+        raise SandboxCrashed(f"the sandbox sent something that is not JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise SandboxCrashed("the sandbox sent something that is not a reply")
+    return parsed

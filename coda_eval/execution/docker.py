@@ -20,8 +20,9 @@ from docker.types import LogConfig, Ulimit
 from coda_eval.assets import asset
 from coda_eval.config import ExecutionConfig
 from coda_eval.errors import SandboxError
-from coda_eval.execution.channel import Channel, Limits
+from coda_eval.execution.channel import Channel
 from coda_eval.execution.engine import LABEL_OWNER, LABEL_RUN, connect, engine_errors, owner, remove_abandoned
+from coda_eval.execution.expected import ExpectedOutputs
 from coda_eval.execution.image import RUNNER, find_image
 from coda_eval.execution.local import ENVIRONMENT
 from coda_eval.execution.pool import SandboxPool
@@ -114,41 +115,54 @@ class ContainerStream:
             return
 
 
-def docker_executor(config: ExecutionConfig) -> SandboxPool:
+def docker_executor(config: ExecutionConfig, *, expected: ExpectedOutputs | None = None) -> SandboxPool:
     """An executor over containers of the sandbox image.
+
+    Args:
+        config: limits, and how many containers.
+        expected: as in `SandboxPool`.
 
     Raises:
         EngineUnavailable: no engine answers.
         ImageMissing: the engine does not have the sandbox image of this version.
     """
-    limits = Limits.of(config)
     client = connect()
     try:
         image = find_image(client)
         remove_abandoned(client)
         with engine_errors("asking what it is"):
-            workers = config.workers or int(client.info().get("NCPU") or os.cpu_count() or 1)
+            workers = config.workers or _workers_that_fit(client.info(), config)
             version = client.version().get("Version", "unknown")
     except SandboxError:
         client.close()
         raise
-    options = container_options(client, image.id, limits, run=uuid.uuid4().hex)
+    options = container_options(client, image.id, config, run=uuid.uuid4().hex)
     return SandboxPool(
         lambda: Channel(ContainerStream(client, options)),
-        limits=limits,
+        config=config,
         workers=workers,
         description={
             "executor": "docker",
-            "isolation": f"container (engine {version}, seccomp, a user id for every program)",
+            "isolation": f"container (engine {version}, {config.runtime or 'default'} runtime, seccomp, "
+            "a user id for every program)",
             "image": image.id,
         },
         close=client.close,
+        expected=expected,
     )
 
 
-def container_options(client: docker.DockerClient, image: str, limits: Limits, *, run: str) -> dict[str, Any]:
+def _workers_that_fit(engine: dict[str, Any], config: ExecutionConfig) -> int:
+    """One sandbox a CPU, as far as the memory of all of them is there."""
+    cpus = int(engine.get("NCPU") or os.cpu_count() or 1)
+    memory_mb = int(engine.get("MemTotal") or 0) >> 20
+    fitting = memory_mb // (config.memory_mb + _SUPERVISOR_MEMORY_MB) if memory_mb else cpus
+    return max(1, min(cpus, fitting))
+
+
+def container_options(client: docker.DockerClient, image: str, config: ExecutionConfig, *, run: str) -> dict[str, Any]:
     """The arguments of `create_container`: everything that hardens a sandbox is here."""
-    memory = f"{limits.memory_mb + _SUPERVISOR_MEMORY_MB}m"
+    memory = f"{config.memory_mb + _SUPERVISOR_MEMORY_MB}m"
     host_config = client.api.create_host_config(
         auto_remove=True,
         network_mode="none",
@@ -165,6 +179,7 @@ def container_options(client: docker.DockerClient, image: str, limits: Limits, *
         ulimits=[Ulimit(name="core", soft=0, hard=0)],
         log_config=LogConfig(type="none"),
         init=False,
+        runtime=config.runtime,
     )
     return {
         "image": image,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,8 +75,12 @@ def remove_abandoned(client: docker.DockerClient) -> int:
             if _is_gone(container.labels.get(LABEL_OWNER, "")):
                 try:
                     container.remove(force=True, v=True)
-                except docker.errors.APIError:
-                    continue  # it is being removed already
+                except docker.errors.APIError as error:
+                    # One that is being removed already, or one that the engine itself has lost: nothing runs in it.
+                    if error.status_code not in (404, 409):
+                        name = container.short_id
+                        print(f"warning: sandbox {name} is left over and cannot be removed", file=sys.stderr)
+                    continue
                 removed += 1
     return removed
 

@@ -22,10 +22,14 @@ check(add)
 _CANARY_SOURCE = """
 import os
 
-# Nothing of the program before may be left: no file, and in a container no process but the supervisor and the tester.
+# Nothing of the program before may be left: no file, and in a container no process under the user id of a program.
 left = os.listdir(".")
 if os.getppid() == 1:
-    left += [name for name in os.listdir("/proc") if name.isdigit()][3:]
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with open(f"/proc/{pid}/status") as status:
+            user = int(status.read().split("Uid:")[1].split()[0])
+        if user >= 20_000 and int(pid) != os.getpid():
+            left.append(pid)
 if left:
     raise RuntimeError(f"found {left}")
 
@@ -55,9 +59,17 @@ class HostileProgram:
 
 
 def canary(after: str) -> Program:
-    """A program that passes only in a sandbox that works and holds nothing of the program before."""
+    """A program that passes only in a sandbox that works and holds nothing of the program before.
+
+    Each has a source of its own, as equal programs are run once.
+    """
     return Program(
-        task_id=f"canary/{after}", sample=0, suite="base", source=_CANARY_SOURCE, entry_point="add", tests=TESTS
+        task_id=f"canary/{after}",
+        sample=0,
+        suite="base",
+        source=f"# after {after}\n{_CANARY_SOURCE}",
+        entry_point="add",
+        tests=TESTS,
     )
 
 

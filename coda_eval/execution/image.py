@@ -98,8 +98,29 @@ def build_image(base: str | None, offline: bool, log: Callable[[str], None]) -> 
             line = step.get("stream", step.get("status", "")).strip()
             if line:
                 log(line)
+        remove_stale_images(client)
     log(f"built {tag} from {base}")
     return tag
+
+
+def remove_stale_images(client: docker.DockerClient, *, keep: int = 2) -> int:
+    """Remove sandbox images of other sources, but the newest few: other checkouts may use them.
+
+    Returns:
+        How many were removed.
+    """
+    present = image_tag()
+    removed = 0
+    with engine_errors("looking for old sandbox images"):
+        images = sorted(
+            client.images.list(name=REPOSITORY), key=lambda image: str(image.attrs["Created"]), reverse=True
+        )
+        stale = [tag for image in images for tag in image.tags if tag != present]
+        for tag in stale[keep:]:
+            with contextlib.suppress(docker.errors.APIError):  # in use
+                client.images.remove(tag)
+                removed += 1
+    return removed
 
 
 def _offline_base(client: docker.DockerClient, log: Callable[[str], None]) -> str:

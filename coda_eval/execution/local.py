@@ -16,7 +16,7 @@ import threading
 
 from coda_eval.assets import asset
 from coda_eval.config import ExecutionConfig
-from coda_eval.execution.channel import Channel, Limits
+from coda_eval.execution.channel import Channel
 from coda_eval.execution.pool import SandboxPool
 
 ENVIRONMENT = {
@@ -107,7 +107,7 @@ def local_executor(config: ExecutionConfig) -> SandboxPool:
         print(WARNING, file=sys.stderr)
     return SandboxPool(
         lambda: Channel(ProcessStream()),
-        limits=Limits.of(config),
+        config=config,
         workers=config.workers or os.cpu_count() or 1,
         description={"executor": "local", "isolation": "none"},
         close=lambda: None,

@@ -1,40 +1,31 @@
 """Programs over sandboxes: what both executors have in common.
 
-A thread for each sandbox. A program whose sandbox dies is run again in a fresh one; one that killed two is `killed`, if
-a program that must pass still does. A timeout counts only if it happens again while nothing else of ours runs.
+A thread for each sandbox, which hands it a few programs ahead, so that it never waits for this process. A program whose
+sandbox dies is run again in a fresh one; one that killed two is `killed`, if a program that must pass still does. A
+timeout counts only if it happens again, with all of the time, when nothing else waits. Equal programs are run once.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from coda_eval.errors import CodaEvalError, SandboxCrashed, SandboxError, TaskError
-from coda_eval.execution.channel import Channel, Limits, Reply
-from coda_eval.records import CheckTests, Program, Status, Verdict
+from coda_eval.config import ExecutionConfig
+from coda_eval.errors import CodaEvalError, SandboxCrashed, SandboxError
+from coda_eval.execution.channel import Channel
+from coda_eval.execution.expected import ExpectedOutputs
+from coda_eval.execution.jobs import Job, JobQueue, Suite
+from coda_eval.execution.limits import Limits
+from coda_eval.execution.payload import Answers, check_payload, input_output_payload
+from coda_eval.execution.worker import CANARY, Worker
+from coda_eval.records import CheckTests, InputOutputTests, Program, Status, Verdict
 
-CANARY = Program(
-    task_id="canary",
-    sample=0,
-    suite="base",
-    source="def add(a, b):\n    return a + b\n",
-    entry_point="add",
-    tests=CheckTests(code="assert add(2, 3) == 5"),
-)
-"""A program that must pass in every sandbox that works."""
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    program: Program
-    future: Future[Verdict] = field(default_factory=Future)
-    alone: bool = False
-    """It timed out once and now runs while nothing else does."""
+__all__ = ["CANARY", "SandboxPool"]
 
 
 class SandboxPool:
@@ -44,33 +35,36 @@ class SandboxPool:
         self,
         open_channel: Callable[[], Channel],
         *,
-        limits: Limits,
+        config: ExecutionConfig,
         workers: int,
         description: dict[str, str],
         close: Callable[[], None],
+        expected: ExpectedOutputs | None = None,
     ) -> None:
         """Nothing starts before the pool is entered.
 
         Args:
             open_channel: starts one sandbox; raises `SandboxError`. Called from several threads at once.
-            limits: of each program.
+            config: the limits of each program.
             workers: how many sandboxes.
             description: what `describe` adds to what the sandboxes say of themselves.
             close: called once, when all sandboxes are gone.
+            expected: where the expected outputs of input/output tests are kept; None takes the user's cache.
         """
         self._open_channel = open_channel
-        self._limits = limits
+        self._config = config
         self._description = dict(description)
         self._close = close
+        self._expected = expected or ExpectedOutputs()
         self._changed = threading.Condition()
-        self._waiting: deque[_Job] = deque()
-        self._to_confirm: deque[_Job] = deque()
-        self._running: set[_Job] = set()
+        self._suites: dict[tuple[int, str], Suite] = {}
+        self._queue = JobQueue()
+        self._unsettled: set[Job] = set()
         self._channels: set[Channel] = set()
         self._closing = False
         self._failure: CodaEvalError | None = None
         self._threads = [
-            threading.Thread(target=self._work, name=f"sandbox-{index}", daemon=True) for index in range(workers)
+            threading.Thread(target=Worker(self).run, name=f"sandbox-{index}", daemon=True) for index in range(workers)
         ]
 
     def __enter__(self) -> Self:
@@ -99,124 +93,158 @@ class SandboxPool:
         try:
             if kind is None:
                 with self._changed:
-                    self._changed.wait_for(lambda: not (self._waiting or self._to_confirm or self._running))
+                    self._changed.wait_for(lambda: not self._unsettled)
         finally:
             self._stop()
 
     def submit(self, program: Program) -> Future[Verdict]:
-        job = _Job(program)
+        future: Future[Verdict] = Future()
+        if not program.source.strip():
+            future.set_result(_verdict(program, Status.NO_CODE, "nothing to run"))
+            return future
+        known = None
         with self._changed:
-            if self._failure is not None:
-                job.future.set_exception(self._failure)
-            elif self._closing:
+            if self._closing:
                 raise SandboxError("the executor is closed; submit programs inside its `with` block")
-            elif not program.source.strip():
-                job.future.set_result(_verdict(program, Status.NO_CODE, "nothing to run"))
-            else:
-                self._waiting.append(job)
-                self._changed.notify()
-        return job.future
+            failure = self._failure
+            if failure is None:
+                known = self._enqueue(program, future)
+        if failure is not None:
+            future.set_exception(failure)
+        elif known is not None:
+            future.set_result(_of_equal(program, known))
+        return future
 
     def describe(self) -> dict[str, str]:
         return dict(self._description)
 
-    def _work(self) -> None:
-        channel: Channel | None = None
-        try:
-            channel = self._start()
-            while (job := self._take()) is not None:
-                try:
-                    channel = self._judge(job, channel)
-                finally:
-                    self._finish(job)
-        except CodaEvalError as error:
-            self._fail(error)
-        except Exception as error:  # a fault of ours must not leave anybody waiting for a future
-            self._fail(SandboxError(f"the executor failed: {type(error).__name__}: {error}"))
-            raise
-        finally:
-            if channel is not None:
-                self._discard(channel)
+    def _enqueue(self, program: Program, future: Future[Verdict]) -> Verdict | None:
+        """Have `program` judged, unless an equal one was already: then its verdict."""
+        suite = self._suite_of(program)
+        digest = hashlib.sha256(program.source.encode("utf-8", "surrogatepass")).digest()
+        if (known := suite.verdicts.get(digest)) is not None:
+            return known
+        job = suite.pending.get(digest)
+        if job is None:
+            job = suite.pending[digest] = Job(suite, program.source, digest)
+            self._unsettled.add(job)
+            if suite.payload is None:
+                suite.held.append(job)
+            else:
+                self._queue.add(job)
+                self._changed.notify()
+        job.programs.append((program, future))
+        return None
 
-    def _take(self) -> _Job | None:
-        """The next job; None when there will not be any. A timeout to confirm waits until nothing else runs."""
+    def _suite_of(self, program: Program) -> Suite:
+        # By identity: the tests of a problem are one object, and large. The suite keeps it, so that no id comes twice.
+        key = (id(program.tests), program.entry_point)
+        suite = self._suites.get(key)
+        if suite is None:
+            suite = Suite(program.tests, program.entry_point, f"{program.task_id} ({program.suite})")
+            self._suites[key] = suite
+            if isinstance(suite.tests, CheckTests):
+                suite.payload = check_payload(suite.tests, suite.entry_point)
+            else:
+                reference = Job(suite, suite.tests.reference, is_reference=True)
+                self._unsettled.add(reference)
+                self._queue.add(reference)
+                self._changed.notify()
+        return suite
+
+    def take(self, last: Suite | None, *, ahead: bool) -> Job | None:
+        """The next job for a worker; None when there will not be any, or, for `ahead`, is none worth taking now."""
         with self._changed:
             while not self._closing and self._failure is None:
-                exclusive = any(job.alone for job in self._running)
-                if self._waiting and not exclusive:
-                    job = self._waiting.popleft()
-                elif self._to_confirm and not self._running and not self._waiting:
-                    job = self._to_confirm.popleft()
-                    job.alone = True
-                else:
-                    self._changed.wait()
-                    continue
-                if job.alone or job.future.set_running_or_notify_cancel():
-                    self._running.add(job)
-                    return job
+                # What one sandbox takes ahead another cannot take: not when there is little left.
+                if not ahead or self._queue.first_runs > 2 * len(self._threads):
+                    job = self._queue.take(last, only_first_runs=ahead)
+                    if job is not None:
+                        if last is not None:
+                            last.workers -= 1
+                        job.suite.workers += 1
+                        return job
+                if ahead:
+                    return None
+                self._changed.wait()
             return None
 
-    def _finish(self, job: _Job) -> None:
+    def put_back(self, jobs: Iterable[Job]) -> None:
+        """Jobs that a sandbox had and did not answer, first ones first."""
         with self._changed:
-            self._running.discard(job)
+            for job in reversed(list(jobs)):
+                self._queue.put_back(job)
             self._changed.notify_all()
 
-    def _judge(self, job: _Job, channel: Channel) -> Channel:
-        """Run `job` and settle its future, or leave it to be confirmed; returns the sandbox to go on with."""
-        program = job.program
-        try:
-            try:
-                reply, channel = self._run(program, channel)
-            except SandboxCrashed as crash:
-                channel = self._require_working(crash)
-                job.future.set_result(_verdict(program, Status.KILLED, "two sandboxes died of it"))
-                return channel
-            if reply.status == "broken_tests":
-                task = f"{program.task_id} ({program.suite})"
-                job.future.set_exception(TaskError(f"the tests of {task} fail by themselves: {reply.detail}"))
-            elif reply.status == Status.TIMEOUT and not job.alone:
-                with self._changed:
-                    self._to_confirm.append(job)
-            else:
-                status = Status(reply.status)
-                job.future.set_result(_verdict(program, status, reply.detail, cpu_s=reply.cpu_s, wall_s=reply.wall_s))
-        except BaseException as error:
-            job.future.set_exception(error)
-            raise
-        return channel
+    def confirm(self, job: Job) -> None:
+        """A timeout of a first run."""
+        with self._changed:
+            job.confirming = True
+            self._queue.add(job)
+            self._changed.notify()
 
-    def _run(self, program: Program, channel: Channel) -> tuple[Reply, Channel]:
-        """One reply to `program`, in a second sandbox if the first one fails.
+    def settle(self, job: Job, outcome: Verdict | CodaEvalError) -> None:
+        """Give `job` its verdict, or the reason why it has none."""
+        with self._changed:
+            if job not in self._unsettled:
+                return  # the pool has failed or closes, and has said so to whoever waits
+            self._unsettled.discard(job)
+            job.suite.pending.pop(job.digest, None)
+            if isinstance(outcome, Verdict):
+                job.suite.verdicts[job.digest] = outcome
+            programs = job.programs
+        for program, future in programs:
+            if not future.set_running_or_notify_cancel():
+                continue
+            if isinstance(outcome, Verdict):
+                future.set_result(_of_equal(program, outcome))
+            else:
+                future.set_exception(outcome)
+        with self._changed:
+            self._changed.notify_all()
+
+    def settle_reference(self, job: Job, outcome: Answers | CodaEvalError) -> None:
+        """The expected outputs of a suite are known, or cannot be: its programs can run, or never will."""
+        suite = job.suite
+        assert isinstance(suite.tests, InputOutputTests)
+        payload = None
+        if isinstance(outcome, Answers):
+            payload = input_output_payload(suite.tests, suite.entry_point, outcome)
+        with self._changed:
+            if job not in self._unsettled:
+                return
+            self._unsettled.discard(job)
+            held, suite.held = suite.held, []
+            if isinstance(outcome, Answers):
+                suite.answers, suite.payload = outcome, payload
+                for waiting in held:
+                    self._queue.add(waiting)
+            else:
+                # Somebody may yet submit a program of this suite: that starts anew.
+                self._suites.pop((id(suite.tests), suite.entry_point), None)
+            self._changed.notify_all()
+        if not isinstance(outcome, Answers):
+            for waiting in held:
+                self.settle(waiting, outcome)
+
+    def limits(self, job: Job) -> Limits:
+        """What the next run of `job` may use."""
+        if job.is_reference:
+            return Limits.of_reference(self._config)
+        if job.suite.answers is not None:
+            return Limits.of_inputs(self._config, job.suite.answers, first=not job.confirming)
+        return Limits.of_checks(self._config, first=not job.confirming)
+
+    def limits_of_canary(self) -> Limits:
+        """What a program that must pass may use."""
+        return Limits.of_checks(self._config, first=False)
+
+    def open(self) -> Channel:
+        """A fresh sandbox.
 
         Raises:
-            SandboxCrashed: the second one failed too.
+            SandboxError: none can be had, or the pool closes.
         """
-        for attempt in (1, 2):
-            try:
-                reply = channel.run(program, self._limits)
-                if reply.status == "trouble":
-                    raise SandboxCrashed(reply.detail)
-            except SandboxCrashed:
-                self._discard(channel)
-                if attempt == 2 or self._closing:
-                    raise
-                channel = self._start()
-                continue
-            if reply.recycle:
-                self._discard(channel)
-                channel = self._start()
-            return reply, channel
-        raise AssertionError("unreachable: the second attempt returns or raises")
-
-    def _require_working(self, crash: SandboxCrashed) -> Channel:
-        """A fresh sandbox that has proved itself after `crash`; otherwise the crash is not the program's doing."""
-        channel = self._start()
-        if channel.run(CANARY, self._limits).status != Status.PASSED:
-            self._discard(channel)
-            raise crash
-        return channel
-
-    def _start(self) -> Channel:
         self._refuse_when_closing()
         channel = self._open_channel()
         with self._changed:
@@ -226,60 +254,66 @@ class SandboxPool:
         try:
             self._refuse_when_closing()
         except SandboxError:
-            self._discard(channel)
+            self.discard(channel)
             raise
         return channel
 
-    def _refuse_when_closing(self) -> None:
-        if self._closing:
-            raise SandboxError("the executor is closed")
-
-    def _discard(self, channel: Channel) -> None:
+    def discard(self, channel: Channel) -> None:
+        """End a sandbox."""
         with self._changed:
             self._channels.discard(channel)
         channel.close()
 
-    def _fail(self, error: CodaEvalError) -> None:
+    @property
+    def expected(self) -> ExpectedOutputs:
+        """Where expected outputs are kept."""
+        return self._expected
+
+    def fail(self, error: CodaEvalError) -> None:
         """No sandbox can be had: nobody must wait for a verdict that will not come."""
         with self._changed:
             if self._closing:
                 return
             self._failure = error
-            jobs = [*self._waiting, *self._to_confirm]
-            self._waiting.clear()
-            self._to_confirm.clear()
-            self._changed.notify_all()
+            jobs = self._abandon()
         for job in jobs:
-            if not job.future.cancelled():
-                job.future.set_exception(error)
+            for _, future in job.programs:
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(error)
+
+    def _refuse_when_closing(self) -> None:
+        if self._closing:
+            raise SandboxError("the executor is closed")
+
+    def _abandon(self) -> list[Job]:
+        jobs = list(self._unsettled)
+        self._unsettled.clear()
+        self._queue.clear()
+        self._changed.notify_all()
+        return jobs
 
     def _stop(self) -> None:
         with self._changed:
             self._closing = True
-            jobs = [*self._waiting, *self._to_confirm]
-            self._waiting.clear()
-            self._to_confirm.clear()
+            jobs = self._abandon()
             channels = list(self._channels)
-            self._changed.notify_all()
-        for job in jobs:
-            if not job.future.cancel() and not job.future.done():
-                job.future.set_exception(SandboxError("the executor was closed before the program was judged"))
         for channel in channels:
             channel.interrupt()
         for thread in self._threads:
             thread.join()
+        for job in jobs:
+            for _, future in job.programs:
+                if not future.cancel() and not future.done():
+                    future.set_exception(SandboxError("the executor was closed before the program was judged"))
         for channel in list(self._channels):
-            self._discard(channel)
+            self.discard(channel)
         self._close()
 
 
-def _verdict(program: Program, status: Status, detail: str, *, cpu_s: float = 0.0, wall_s: float = 0.0) -> Verdict:
-    return Verdict(
-        task_id=program.task_id,
-        sample=program.sample,
-        suite=program.suite,
-        status=status,
-        detail=detail,
-        cpu_s=cpu_s,
-        wall_s=wall_s,
-    )
+def _verdict(program: Program, status: Status, detail: str) -> Verdict:
+    return Verdict(task_id=program.task_id, sample=program.sample, suite=program.suite, status=status, detail=detail)
+
+
+def _of_equal(program: Program, verdict: Verdict) -> Verdict:
+    """The verdict of an equal program, as that of `program`."""
+    return dataclasses.replace(verdict, task_id=program.task_id, sample=program.sample, suite=program.suite)

@@ -5,21 +5,50 @@ import os
 import signal
 import stat
 import time
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 _PATIENCE_S = 5.0
 
 
-def kill_everything(*, contained: bool) -> dict[int, tuple[int, float]]:
-    """Kill and reap all descendants of this process.
+class Ended(NamedTuple):
+    """How a process ended."""
 
-    In a container this process is PID 1, and everything else in the PID namespace is a program's. Outside, only
-    descendants are looked for, and one that forks faster than it is found can get away.
+    status: int
+    """As `wait` gives it."""
+    cpu_s: float
+    """What it and its own reaped children used."""
+
+
+def kill_program(pid: int, *, keep: Collection[int], contained: bool) -> tuple[Ended, bool]:
+    """Kill and reap the process of a program, and everything that it has started.
+
+    Args:
+        pid: a child of this process.
+        keep: the other children of this process, which must live on if they can.
+        contained: as in `kill_everything`.
 
     Returns:
-        For each process reaped: its wait status and the CPU seconds that it and its own reaped children used.
+        How it ended, and whether `keep` was spared: they die with the rest where the program leaves processes behind.
     """
-    ended: dict[int, tuple[int, float]] = {}
+    os.kill(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    ended = Ended(status, usage.ru_utime + usage.ru_stime)
+    # What it has left behind is a child of this process now, or below one: all of its ancestors within the program are
+    # dead. Only this process takes a child off the list, so that none is missed while the list is read.
+    if set(_children()) <= set(keep):
+        return ended, True
+    kill_everything(contained=contained)
+    return ended, False
+
+
+def kill_everything(*, contained: bool) -> None:
+    """Kill and reap all descendants of this process.
+
+    In a container everything but PID 1 and this process dies at one blow. Outside, only descendants are looked for, and
+    one that forks faster than it is found can get away.
+    """
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         if contained:
@@ -30,23 +59,24 @@ def kill_everything(*, contained: bool) -> dict[int, tuple[int, float]]:
         try:
             while True:
                 # In a container one kill reached all there is, so that waiting cannot block for long.
-                pid, status, usage = os.wait4(-1, 0 if contained else os.WNOHANG)
-                if pid == 0:
+                if os.waitpid(-1, 0 if contained else os.WNOHANG)[0] == 0:
                     break
-                ended[pid] = (status, usage.ru_utime + usage.ru_stime)
         except ChildProcessError:
-            return ended
+            return
         if time.monotonic() > deadline:
-            return ended
+            raise RuntimeError("processes of a program could not be killed")
         time.sleep(0.0005)
 
 
 def _kill_children() -> None:
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    for pid in map(int, children):
+    for pid in _children():
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(pid, signal.SIGKILL)
+
+
+def _children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_bytes().split()]
 
 
 def empty_directory(directory: Path, *, uids: tuple[int | None, ...]) -> bool:

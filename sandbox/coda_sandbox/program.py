@@ -3,28 +3,34 @@
 Nothing in this process decides a verdict. The program can change whatever it finds here; all it gains is to send other
 values, which the tester compares with what it expects.
 
-    from the tester  {"args": [...], "kwargs": {...}}
+    from the tester  {"args": [...], "kwargs": {...}}        one call
+                     a batch of calls                        see `input_output.BATCH`
     to the tester    {"loaded": true}                        the source ran, the entry point is there
                      {"syntax_error": "..."}                 the source does not compile
                      {"undefined": true}                     the source ran and did not define the entry point
                      {"value": ..., "changed": {...}}        a call returned; mutable arguments that it changed
                      {"raised": {...}}                       a call, or the source itself, raised
+                     {"outputs": [...], "raised": {...}}     a batch, up to the first call that raised
 """
 
 import builtins
 import json
+import marshal
 import os
-import traceback
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from coda_sandbox import frames, wire
+from coda_sandbox import digest, frames, remote, wire
+from coda_sandbox.input_output import BATCH
 
 SOURCE_NAME = "<program>"
 OUT_OF_MEMORY_EXIT = 97
 """Exit status of a program's process that had no memory left even to answer."""
 
 _MESSAGE_LIMIT = 2000
+_TRACEBACK_LINES = 10
 # Not by `__module__`: that of a program's own classes is `builtins` too, as its namespace has no `__name__`.
 _BUILT_IN = frozenset(value for value in vars(builtins).values() if isinstance(value, type))
 _NO_LIMIT = 1 << 31
@@ -38,8 +44,9 @@ def serve(channel: int, source: bytes, entry_point: str) -> None:
             _wait_until_closed(channel)
             return
         while True:
-            request = json.loads(frames.read_frame(channel, _NO_LIMIT))
-            _send(channel, _call(namespace[entry_point], request))
+            request = frames.read_frame(channel, _NO_LIMIT)
+            function = namespace[entry_point]
+            _send(channel, _call(function, json.loads(request)) if request[:1] == b"{" else _batch(function, request))
     except frames.ChannelClosed:
         return
     except MemoryError:
@@ -92,6 +99,34 @@ def _call(function: Callable[..., Any], request: dict[str, Any]) -> dict[str, An
     return reply
 
 
+def _batch(function: Callable[..., Any], request: bytes) -> dict[str, Any]:
+    input_cpu_s, unroll, hashed, reference = BATCH.unpack_from(request)
+    outputs: list[Any] = []
+    reply: dict[str, Any] = {"outputs": outputs}
+    least_left_s = input_cpu_s
+    try:
+        for arguments in marshal.loads(request[BATCH.size :]):
+            # The signal ends this process, whatever it computes just then. A program that turns the timer off gains no
+            # more than the time of the whole suite.
+            left_s, _ = signal.setitimer(signal.ITIMER_PROF, input_cpu_s)
+            if reference and left_s:
+                least_left_s = min(least_left_s, left_s)
+            value = function(*arguments)
+            if unroll and isinstance(value, Iterator):
+                value = list(value)
+            if hashed or (reference and digest.is_large(value)):
+                outputs.append({"h": digest.digest(value)})
+            else:
+                outputs.append(wire.encode(value, opaque=True))
+            del value  # before the next one is made: it may be most of the memory
+    except BaseException as error:
+        reply |= _raised(error)
+    left_s, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+    if reference:
+        reply["slowest_s"] = input_cpu_s - min(least_left_s, left_s)
+    return reply
+
+
 def _raised(error: BaseException) -> dict[str, Any]:
     """An exception as data: its names up to the first built-in one, its arguments if they are plain, its place."""
     names = []
@@ -105,10 +140,22 @@ def _raised(error: BaseException) -> dict[str, Any]:
             arguments = None
     except Exception:
         arguments = None
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == SOURCE_NAME]
-    return {
-        "raised": {"names": names, "args": arguments, "message": _message(error), "line": lines[-1] if lines else None}
-    }
+    message = _message(error)
+    places = [
+        (line, frame.f_code.co_name) for frame, line in remote.walk(error) if frame.f_code.co_filename == SOURCE_NAME
+    ]
+    _print_traceback(places, f"{names[0]}: {message}")
+    line = places[-1][0] if places else None
+    return {"raised": {"names": names, "args": arguments, "message": message, "line": line}}
+
+
+def _print_traceback(places: list[tuple[int, str]], last: str) -> None:
+    """What Python prints for an uncaught exception, to the tail of the output that is kept for failures."""
+    lines = [f"  line {line}, in {function}" for line, function in places[-_TRACEBACK_LINES:]]
+    try:
+        print("Traceback (most recent call last):", *lines, last, sep="\n", file=sys.stderr)
+    except Exception:
+        return  # the program has put something else in the place of stderr
 
 
 def _message(error: BaseException) -> str:

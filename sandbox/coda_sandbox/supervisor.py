@@ -1,126 +1,139 @@
-"""The job loop: for each program a fresh untrusted process and a fresh trusted tester, one verdict, then nothing left.
+"""The job loop: for each program a fresh untrusted process and the trusted tester of its tests, one verdict, then
+nothing left.
 
-On standard input, for each job, three frames: a header, the program's source, the tests. The header is all that this
-process reads. The source is read by the program's process and the tests by the tester's, so that a program, which is a
-fork of this process, finds neither tests nor other programs in its memory. On standard output: one `ready` frame, then
-one verdict for each job.
+On standard input, for each job, two or three frames: a header, the tests if the header announces them, the program's
+source. The header is all that this process reads. The tests are read by the tester, which stays for the programs that
+follow, and the source by the program's process, so that a program, which is a fork of this process, finds neither tests
+nor other programs in its memory. On standard output: one `ready` frame, then one verdict for each job; before that of a
+reference, a frame with its answers, which its tester writes.
 
-    header   {"entry_point": str, "cpu_s": float, "wall_s": float, "memory_mb": int}
+    header   {"entry_point": str, "tests": str, "tests_follow": bool, "numpy": bool,
+              "cpu_s": float, "input_cpu_s": float, "waiting_s": float, "memory_mb": int}
+    tests    see `tester.py`
     source   UTF-8, lone surrogates allowed
-    tests    {"setup": str, "code": str}
-    ready    {"ready": 1, "python": str, "numpy": str | null, "isolated": bool}
-    verdict  {"status": str, "detail": str, "cpu_s": float, "wall_s": float, "recycle": str}
+    ready    {"ready": 2, "python": str, "numpy": str | null, "isolated": bool}
+    verdict  {"status": str, "detail": str, "output": str, "cpu_s": float, "wall_s": float, "recycle": str}
 
 `status` is one of `passed failed timeout out_of_memory output_limit killed syntax_error`, or `broken_tests` (the tests
-fail by themselves) or `trouble` (this sandbox failed; the program must be run again in another). A `recycle` that is
-not empty says why this sandbox must not be used again.
+fail by themselves), `tests_missing` (their tester is gone: send them again) or `trouble` (this sandbox failed; the
+program must be run again in another). A `recycle` that is not empty says why this sandbox must not be used again.
 
 Isolated means: PID 1 of a container with the capabilities SETUID, SETGID and KILL. Otherwise programs run as the
 present user, and can interfere with this process.
 """
 
-import gc
-import importlib
 import json
+import mmap
 import os
-import platform
 import random
-import secrets
-import select
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from coda_sandbox import cleanup, frames, limits, program, tester
+from coda_sandbox import cleanup, frames, interpreter, limits, output, program, tester
+from coda_sandbox.output import OutputTail
+from coda_sandbox.remote import DETAIL_LIMIT
+from coda_sandbox.testers import Tester, Testers
+from coda_sandbox.watch import Verdict, Watch
+
+PROTOCOL = 2
 
 _HEADER_LIMIT = 1 << 16
 _INPUT_LIMIT = 1 << 30
-_VERDICT_LIMIT = 1 << 16
-_EXIT_GRACE_S = 0.25
-"""How long a program that has closed its channel gets to end, so that the way it ended can be told."""
 
-# What programs import most. A module that is loaded already costs them nothing.
-_PREIMPORT = (
-    *("numpy", "numpy.random", "numpy.linalg", "abc", "bisect", "collections", "collections.abc", "copy"),
-    *("dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json"),
-    *("math", "operator", "random", "re", "statistics", "string", "time", "typing"),
-)
+
+# Control characters but tabs and line breaks: they could take over the terminal that shows them.
+_ESCAPED = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), *range(127, 160))}
 
 
 class Header(NamedTuple):
     """The part of a job that the supervisor reads."""
 
     entry_point: str
+    tests: str
+    tests_follow: bool
+    numpy: bool
     cpu_s: float
-    wall_s: float
+    input_cpu_s: float
+    waiting_s: float
     memory_mb: int
-
-
-class Verdict(NamedTuple):
-    """The answer to a job."""
-
-    status: str
-    detail: str = ""
 
 
 class Supervisor:
     """Runs jobs one at a time; `isolated` decides whether programs get users of their own."""
 
-    def __init__(self, requests: int, *, isolated: bool, scratch: Path) -> None:
+    def __init__(self, requests: int, host: int, *, isolated: bool, scratch: Path) -> None:
         self._requests = requests
+        self._host = host
         self._isolated = isolated
         self._scratch = scratch
+        self._tester_uid = limits.TESTER_UID if isolated else None
         self._address_space = limits.address_space()
+        self._oom_kills = limits.oom_kills()
+        self._clock = limits.ContainerClock(contained=isolated)
         self._jobs = 0
+        self._testers = Testers()
+        self._output = OutputTail()
+        self._source_taken = mmap.mmap(-1, 1)
+        """Shared with the program's process, which sets it when it has read the source."""
 
-    def run(self, header: Header) -> dict[str, Any]:
-        """Run one job to its verdict and remove every trace of it."""
-        uid = limits.PROGRAM_UIDS[self._jobs % len(limits.PROGRAM_UIDS)] if self._isolated else None
-        tester_uid = limits.TESTER_UID if self._isolated else None
-        self._jobs += 1
-        oom_before = limits.oom_kills()
+    def run(self, header: Header, *, spare: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Run one job to its verdict and remove every trace of it.
+
+        Args:
+            header: what to run.
+            spare: children of this process that are nobody's program.
+
+        Raises:
+            frames.ChannelClosed: the host is gone.
+        """
         started = time.monotonic()
+        trusted = self._take_tester(header)
+        if trusted is None:
+            self._skip_source()
+            return {"status": "tests_missing", "detail": "", "output": "", "cpu_s": 0.0, "wall_s": 0.0, "recycle": ""}
+        uid = limits.PROGRAM_UIDS[self._jobs % len(limits.PROGRAM_UIDS)] if self._isolated else None
+        self._jobs += 1
+        self._output.clear()
+        self._source_taken[0] = 0
 
         tester_end, program_end = socket.socketpair()
-        arrivals, arrived = os.pipe()
-        program_pid = self._fork(lambda: self._be_program(program_end.fileno(), arrived, header, uid))
+        program_pid = self._fork(lambda: self._be_program(program_end.fileno(), header, uid))
         program_end.close()
-        os.close(arrived)
-        self._await_arrival(arrivals)
-        os.close(arrivals)
-
-        # Made only now: the program's process was forked without it.
-        secret = secrets.token_hex(16)
-        verdicts, tester_verdicts = os.pipe()
-        tester_pid = self._fork(
-            lambda: self._be_tester(tester_end.fileno(), tester_verdicts, secret, header, tester_uid)
-        )
-        tester_end.close()
-        os.close(tester_verdicts)
-        self._await_arrival(verdicts)
-
-        watch = _Watch(program_pid, tester_pid, verdicts, self._requests, header, started)
+        watch = Watch(program_pid, trusted, self._requests, self._clock, cpu_s=header.cpu_s, waiting_s=header.waiting_s)
         try:
+            # Made only now: the program's process was forked without it.
+            secret = os.urandom(16).hex()
+            trusted.order(tester_end, json.dumps([secret, header.input_cpu_s]).encode())
             verdict = watch.wait(secret)
+            tester_cpu_s = watch.tester_cpu_s()
         finally:
             watch.close()
-            ended = cleanup.kill_everything(contained=self._isolated)
-        if program_pid not in ended or tester_pid not in ended:
-            raise RuntimeError("processes of a program could not be killed")
+            tester_end.close()
+            if not watch.tester_answered:
+                self._testers.drop(header.tests)
+            ended, spared = cleanup.kill_program(
+                program_pid, keep=(*spare, *self._testers.pids()), contained=self._isolated
+            )
+            if not spared:
+                self._testers.forget()
+        if not self._source_taken[0]:
+            raise RuntimeError("the process of a program ended before it had read its source")
         if verdict is None:
-            verdict = self._explain_end(ended[program_pid], header)
-        if limits.oom_kills() > oom_before and verdict.status not in ("passed", "syntax_error"):
+            verdict = self._explain_end(ended, header)
+        oom_before, self._oom_kills = self._oom_kills, limits.oom_kills()
+        if self._oom_kills > oom_before and verdict.status not in ("passed", "syntax_error"):
             verdict = Verdict("out_of_memory", "the kernel killed it for memory")
-        clean = cleanup.empty_directory(self._scratch, uids=(uid, tester_uid))
+        clean = cleanup.empty_directory(self._scratch, uids=(uid, self._tester_uid))
         return {
             "status": verdict.status,
-            "detail": _one_line(verdict.detail),
-            "cpu_s": round(ended[program_pid][1] + ended[tester_pid][1], 4),
+            "detail": _printable(verdict.detail, DETAIL_LIMIT).replace("\n", " "),
+            "output": "" if verdict.status == "passed" else _printable(self._output.text(), output.LIMIT),
+            "cpu_s": round(ended.cpu_s + tester_cpu_s, 4),
             "wall_s": round(time.monotonic() - started, 4),
             "recycle": "" if clean else "files of a program could not be removed",
         }
@@ -134,149 +147,150 @@ class Supervisor:
                 os._exit(1)
         return pid
 
-    def _await_arrival(self, pipe: int) -> None:
-        """Wait until a child has read its part of the job; nobody else may read from standard input until then."""
-        if not os.read(pipe, 1):
-            cleanup.kill_everything(contained=self._isolated)
-            raise frames.ChannelClosed
+    def _take_tester(self, header: Header) -> Tester | None:
+        if not header.tests_follow:
+            return self._testers.take(header.tests)
+        self._testers.drop(header.tests)
+        ours, theirs = socket.socketpair()
+        pid = self._fork(lambda: self._be_tester(theirs, header))
+        theirs.close()
+        tester_ = Tester(pid, ours)
+        if not ours.recv(1):  # it has read its tests: nobody else may read from standard input until then
+            raise RuntimeError("a tester died at its start")
+        self._testers.add(header.tests, tester_)
+        return tester_
 
-    def _be_program(self, channel: int, arrived: int, header: Header, uid: int | None) -> None:
+    def _skip_source(self) -> None:
+        pid = self._fork(lambda: os._exit(len(frames.read_frame(self._requests, _INPUT_LIMIT)) * 0))
+        os.waitpid(pid, 0)
+
+    def _be_program(self, channel: int, header: Header, uid: int | None) -> None:
         source = frames.read_frame(self._requests, _INPUT_LIMIT)
-        os.write(arrived, b"!")
-        self._confine(header, uid, (channel,))
+        self._source_taken[0] = 1
+        self._source_taken.close()
+        self._confine(header, uid, (channel,), cpu_s=header.cpu_s)
+        self._output.capture_streams()
         # The program's own stack starts here, as far from the recursion limit as can be.
         program.serve(channel, source, header.entry_point)
         os._exit(0)
 
-    def _be_tester(self, channel: int, verdicts: int, secret: str, header: Header, uid: int | None) -> None:
-        tests = json.loads(frames.read_frame(self._requests, _INPUT_LIMIT))
-        os.write(verdicts, b"!")
-        self._confine(header, uid, (channel, verdicts))
-        try:
-            outcome = tester.run_tests(
-                channel, entry_point=header.entry_point, setup=tests["setup"], code=tests["code"]
-            )
-        except MemoryError:
-            outcome = tester.Outcome("out_of_memory", "the tests ran out of memory")
-        frames.write_frame(verdicts, json.dumps({"secret": secret, **outcome._asdict()}).encode())
-        # Keeps the channel open until the supervisor has looked whether the program is still there.
-        while True:
-            signal.pause()
+    def _be_tester(self, control: socket.socket, header: Header) -> None:
+        tests = frames.read_frame(self._requests, _INPUT_LIMIT)
+        control.send(b"!")
+        self._confine(header, self._tester_uid, (self._host, control.fileno()), cpu_s=None)
+        tester.serve(control, tests, self._host)
 
-    def _confine(self, header: Header, uid: int | None, keep_fds: tuple[int, ...]) -> None:
+    def _confine(self, header: Header, uid: int | None, keep_fds: tuple[int, ...], *, cpu_s: float | None) -> None:
         limits.confine(
             uid=uid,
-            cpu_s=header.cpu_s,
+            cpu_s=cpu_s,
             memory_mb=header.memory_mb,
             address_space=self._address_space,
             keep_fds=keep_fds,
         )
-        limits.silence_stdio()
+        os.dup2(0, 2)  # 0 and 1 are /dev/null in the supervisor already
         random.seed(0)  # here, because Python seeds anew after a fork; numpy does not
 
-    def _explain_end(self, ended: tuple[int, float], header: Header) -> Verdict:
+    def _explain_end(self, ended: cleanup.Ended, header: Header) -> Verdict:
         """The verdict on a program whose process ended before its tests did."""
-        status, cpu_s = ended
-        if os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu_s >= header.cpu_s):
+        if os.WIFSIGNALED(ended.status):
+            number = os.WTERMSIG(ended.status)
+            if number == signal.SIGPROF:
+                return Verdict("timeout", f"over {header.input_cpu_s:g} s of CPU time for one input")
+            if number == signal.SIGXCPU or (number == signal.SIGKILL and ended.cpu_s >= header.cpu_s):
                 return Verdict("timeout", f"over {header.cpu_s:g} s of CPU time")
             return Verdict("killed", f"signal {number} ({signal.Signals(number).name})")
-        code = os.WEXITSTATUS(status)
+        code = os.WEXITSTATUS(ended.status)
         if code == program.OUT_OF_MEMORY_EXIT:
             return Verdict("out_of_memory", "MemoryError")
         return Verdict("failed", f"exited early with status {code}")
 
 
-class _Watch:
-    """Waits for the first of: a verdict, the end of the program's process, a limit, the end of the host."""
+class NumpyServer:
+    """A second supervisor that has numpy loaded, for the programs and tests that name it: forks of it cost twice.
 
-    def __init__(
-        self, program_pid: int, tester_pid: int, verdicts: int, requests: int, header: Header, started: float
-    ) -> None:
-        self._program_pid = program_pid
-        self._tester_pid = tester_pid
-        self._verdicts = verdicts
+    It is made when it is first needed, and is a child of the first one, which waits while it runs a job.
+    """
+
+    def __init__(self, requests: int, host: int, *, isolated: bool, scratch: Path) -> None:
         self._requests = requests
-        self._header = header
-        self._deadline = started + header.wall_s
-        # The process, not its pipe: a grandchild may hold that open for ever.
-        self._program_fd = os.pidfd_open(program_pid)
-        self._poller = select.poll()
-        self._poller.register(verdicts, select.POLLIN)
-        self._poller.register(self._program_fd, select.POLLIN)
-        self._poller.register(requests, 0)  # reports only that the host has hung up
+        self._host = host
+        self._isolated = isolated
+        self._scratch = scratch
+        self._pid = 0
+        self._control: socket.socket | None = None
 
-    def close(self) -> None:
-        os.close(self._verdicts)
-        os.close(self._program_fd)
+    def pids(self) -> tuple[int, ...]:
+        """Its process, if there is one."""
+        return (self._pid,) if self._pid else ()
 
-    def wait(self, secret: str) -> Verdict | None:
-        """The verdict; None when the program's process ended first and its wait status must tell.
+    def run(self, header: Header) -> None:
+        """Have it read the rest of a job, run it, and answer the host.
 
         Raises:
-            frames.ChannelClosed: the host is gone.
+            frames.ChannelClosed: it, or the host, is gone.
         """
+        if self._control is None:
+            self._control, theirs = socket.socketpair()
+            self._pid = os.fork()
+            if self._pid == 0:
+                try:
+                    self._control.close()
+                    self._serve(theirs)
+                finally:
+                    os._exit(1)
+            theirs.close()
+        frames.write_frame(self._control.fileno(), json.dumps(header).encode())
+        if not self._control.recv(1):
+            raise frames.ChannelClosed
+
+    def _serve(self, control: socket.socket) -> None:
+        # What programs leave behind comes to this process; everything of theirs is below it.
+        limits.protect_supervisor(contained=False)
+        interpreter.prepare(numpy=True)
+        supervisor = Supervisor(self._requests, self._host, isolated=self._isolated, scratch=self._scratch)
         while True:
-            cpu_left = self._header.cpu_s - self._cpu_used()
-            wall_left = self._deadline - time.monotonic()
-            if cpu_left <= 0:
-                return Verdict("timeout", f"over {self._header.cpu_s:g} s of CPU time")
-            if wall_left <= 0:
-                return Verdict("timeout", f"over {self._header.wall_s:g} s of wall time")
-            # Two processes may compute at once: look again when half of what is left could be used up.
-            pause_s = min(wall_left, max(cpu_left / 2, 0.005))
-            ready = dict(self._poller.poll(pause_s * 1000 + 1))
-            if self._requests in ready:
-                raise frames.ChannelClosed
-            if self._program_fd in ready:
-                return None
-            if self._verdicts in ready:
-                return self._read_verdict(secret)
-
-    def _cpu_used(self) -> float:
-        return limits.cpu_seconds(self._program_pid) + limits.cpu_seconds(self._tester_pid)
-
-    def _read_verdict(self, secret: str) -> Verdict | None:
-        try:
-            outcome = json.loads(frames.read_frame(self._verdicts, _VERDICT_LIMIT))
-        except (frames.ChannelClosed, frames.FrameTooLarge, ValueError):
-            if self._cpu_used() >= self._header.cpu_s:
-                return Verdict("timeout", f"over {self._header.cpu_s:g} s of CPU time")
-            return Verdict("trouble", "the tester ended without a verdict")
-        if not secrets.compare_digest(str(outcome.get("secret")), secret):
-            return Verdict("trouble", "a verdict without the secret")
-        # A program that is gone before its verdict ended early, whatever it had answered until then.
-        grace_s = _EXIT_GRACE_S if outcome["channel_closed"] else 0.0
-        if select.select([self._program_fd], [], [], grace_s)[0]:
-            return None
-        return Verdict(outcome["status"], outcome["detail"])
+            header = Header(*json.loads(frames.read_frame(control.fileno(), _HEADER_LIMIT)))
+            frames.write_frame(self._host, json.dumps(supervisor.run(header)).encode())
+            control.send(b"!")
 
 
-def _one_line(detail: str) -> str:
-    """A program's words, fit for a log: bounded, no line breaks, no lone surrogates, which no encoding takes."""
-    printable = detail[: 2 * tester.DETAIL_LIMIT].encode("utf-8", "backslashreplace").decode()
-    return " ".join(printable.split())[: tester.DETAIL_LIMIT]
+def _printable(text: str, limit: int) -> str:
+    """A program's words, fit for a log: bounded, no control characters, no lone surrogates, which no encoding takes."""
+    return text.encode("utf-8", "backslashreplace").decode().translate(_ESCAPED).strip()[:limit]
 
 
 def main() -> int:
     """Serve jobs from standard input until it ends."""
-    requests, verdicts = os.dup(0), os.dup(1)
+    requests, host = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     isolated = os.getpid() == 1 and os.getuid() == 0
     limits.protect_supervisor(contained=isolated)
-    numpy = _prepare_interpreter()
-    scratch = Path(tempfile.gettempdir() if isolated else tempfile.mkdtemp(prefix="coda-eval-"))
+    interpreter.prepare(numpy=False)
+    scratch = Path(os.environ.get("TMPDIR", "/tmp"))
+    if not isolated:
+        scratch /= f"coda-eval-{os.urandom(8).hex()}"
+        scratch.mkdir(mode=0o700)
     os.chdir(scratch)
     try:
-        ready = {"ready": 1, "python": platform.python_version(), "numpy": numpy, "isolated": isolated}
-        frames.write_frame(verdicts, json.dumps(ready).encode())
-        supervisor = Supervisor(requests, isolated=isolated, scratch=scratch)
+        ready = {
+            "ready": PROTOCOL,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "numpy": interpreter.numpy_version(),
+            "isolated": isolated,
+        }
+        frames.write_frame(host, json.dumps(ready).encode())
+        with_numpy = NumpyServer(requests, host, isolated=isolated, scratch=scratch)
+        supervisor = Supervisor(requests, host, isolated=isolated, scratch=scratch)
         while True:
             header = Header(**json.loads(frames.read_frame(requests, _HEADER_LIMIT)))
-            frames.write_frame(verdicts, json.dumps(supervisor.run(header)).encode())
+            if header.numpy:
+                with_numpy.run(header)
+                continue
+            verdict = supervisor.run(header, spare=with_numpy.pids())
+            frames.write_frame(host, json.dumps(verdict).encode())
     except frames.ChannelClosed:
         return 0
     finally:
@@ -284,19 +298,3 @@ def main() -> int:
             cleanup.empty_directory(scratch, uids=(None,))
             os.chdir("/")
             scratch.rmdir()
-
-
-def _prepare_interpreter() -> str | None:
-    """Import and seed what every program inherits; returns numpy's version."""
-    for name in _PREIMPORT:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(0)
-    # Objects made so far are not looked at again: a collection in a child would copy their pages.
-    gc.collect()
-    gc.freeze()
-    return getattr(numpy, "__version__", None)

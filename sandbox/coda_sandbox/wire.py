@@ -13,10 +13,9 @@ a subclass (a namedtuple, an `IntEnum`), its built-in value is sent.
 import importlib
 import math
 import re
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 MAX_DEPTH = 100
@@ -25,11 +24,6 @@ _MAX_ARRAY_BYTES = 1 << 26
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|c(8|16)|[SU]\d{1,6})")
 _NATIVE = frozenset({type(None), bool, float, str})
 _EMPTY: dict[Any, Any] = {}
-
-try:
-    numpy: Any = importlib.import_module("numpy")
-except ImportError:
-    numpy = None
 
 
 class Unencodable(Exception):
@@ -82,8 +76,13 @@ def encode(value: Any, *, opaque: bool = False, depth: int = 0) -> Any:
     encoder = _ENCODERS.get(kind)
     if encoder is not None:
         return encoder(value, items)
+    for module, name, lazy_encoder in _LAZY_ENCODERS:
+        if module in sys.modules and kind is getattr(sys.modules[module], name, None):
+            return lazy_encoder(value, items)
+    # Where numpy has not been imported, nothing can be of its types.
+    numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
-        return _encode_numpy(value, opaque)
+        return _encode_numpy(numpy, value, opaque)
     for base, plain in _SUBCLASSES:
         if issubclass(kind, base):
             return encode(plain(value), opaque=opaque, depth=depth)
@@ -151,13 +150,17 @@ _ENCODERS: dict[type, Callable[[Any, Items], Any]] = {
     complex: lambda value, items: {"c": [value.real, value.imag]},
     range: lambda value, items: {"range": items((value.start, value.stop, value.step))},
     slice: lambda value, items: {"slice": items((value.start, value.stop, value.step))},
-    Decimal: lambda value, items: {"decimal": str(value)},
-    Fraction: lambda value, items: {"fraction": items((value.numerator, value.denominator))},
     type(Ellipsis): lambda value, items: {"ellipsis": None},
     type(_EMPTY.keys()): lambda value, items: {"keys": items(list(value))},
     type(_EMPTY.values()): lambda value, items: {"values": items(list(value))},
     type(_EMPTY.items()): lambda value, items: {"items": items(_flat(value))},
 }
+
+# The same for types of modules that not every program should pay for: what is not imported has no instances.
+_LAZY_ENCODERS: tuple[tuple[str, str, Callable[[Any, Items], Any]], ...] = (
+    ("decimal", "Decimal", lambda value, items: {"decimal": str(value)}),
+    ("fractions", "Fraction", lambda value, items: {"fraction": items((value.numerator, value.denominator))}),
+)
 
 # The built-in value of an instance of a subclass, by the base's own methods. Order matters: bool has no subclasses.
 _SUBCLASSES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
@@ -192,8 +195,8 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "c": lambda content: complex(*content),
     "range": lambda content: range(*decode(content)),
     "slice": lambda content: slice(*decode(content)),
-    "decimal": Decimal,
-    "fraction": lambda content: Fraction(*decode(content)),
+    "decimal": lambda content: importlib.import_module("decimal").Decimal(content),
+    "fraction": lambda content: importlib.import_module("fractions").Fraction(*decode(content)),
     "ellipsis": lambda content: ...,
     "keys": lambda content: dict.fromkeys(decode(content)).keys(),
     "values": lambda content: dict(enumerate(decode(content))).values(),
@@ -204,7 +207,13 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _encode_numpy(value: Any, opaque: bool) -> Any:
+def is_array(value: Any) -> bool:
+    """Whether `value` is an array of numpy."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def _encode_numpy(numpy: Any, value: Any, opaque: bool) -> Any:
     dtype = value.dtype.str
     if not _DTYPE.fullmatch(dtype):
         return _not_plain(f"numpy {dtype}", None, opaque)
@@ -215,8 +224,9 @@ def _encode_numpy(value: Any, opaque: bool) -> Any:
 
 
 def _decode_numpy(dtype: str, flat: list[Any], shape: list[int]) -> Any:
-    if numpy is None or not _DTYPE.fullmatch(dtype) or len(flat) != math.prod(shape):
+    if not _DTYPE.fullmatch(dtype) or len(flat) != math.prod(shape):
         raise Malformed("not an array")
+    numpy = importlib.import_module("numpy")
     if numpy.dtype(dtype).itemsize * len(flat) > _MAX_ARRAY_BYTES:
         raise Malformed("too large an array")
     return numpy.array([decode(item) for item in flat], dtype=dtype).reshape(shape)

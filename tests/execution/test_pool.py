@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-import threading
+from collections import deque
 from collections.abc import Callable
 
 import pytest
 
+from coda_eval.config import ExecutionConfig
 from coda_eval.errors import EngineUnavailable, SandboxCrashed
-from coda_eval.execution.channel import Limits, Reply
+from coda_eval.execution.channel import TESTS_MISSING, Reply
+from coda_eval.execution.limits import Limits
+from coda_eval.execution.payload import Payload
 from coda_eval.execution.pool import CANARY, SandboxPool
 from coda_eval.records import CheckTests, Program, Status
 
-LIMITS = Limits(cpu_s=1, wall_s=10, memory_mb=64)
+CONFIG = ExecutionConfig(timeout_s=3, memory_mb=64)
+TESTS = CheckTests(code="f()")
 
 
-def program(name: str) -> Program:
-    return Program(task_id=name, sample=0, suite="base", source="pass", entry_point="f", tests=CheckTests(code="f()"))
+def program(name: str, sample: int = 0) -> Program:
+    """The source is the name: what a scripted sandbox knows a program by."""
+    return Program(task_id=name, sample=sample, suite="base", source=name, entry_point="f", tests=TESTS)
 
 
 def reply(status: str, *, recycle: str = "") -> Reply:
-    return Reply(status=status, detail="", cpu_s=0.1, wall_s=0.1, recycle=recycle)
+    return Reply(status=status, detail="", output="", cpu_s=0.1, wall_s=0.1, recycle=recycle)
 
 
 class ScriptedChannel:
-    """A sandbox that answers what a function says."""
+    """A sandbox that answers what a function of the source says."""
 
     runner = {"python": "3.11.2", "numpy": None}  # noqa: RUF012 - a stand-in for what a sandbox said once
 
-    def __init__(self, answer: Callable[[Program], Reply]) -> None:
+    def __init__(self, answer: Callable[[str, Limits], Reply]) -> None:
         self._answer = answer
+        self._under_way: deque[str] = deque()
         self.closed = False
+        self.served = 0
 
-    def run(self, program: Program, limits: Limits) -> Reply:
-        return reply("passed") if program is CANARY else self._answer(program)
+    def send(self, source: str, entry_point: str, payload: Payload, limits: Limits) -> None:
+        self._under_way.append(source)
+
+    def receive(self, payload: Payload, limits: Limits) -> Reply:
+        source = self._under_way.popleft()
+        self.served += 1
+        return reply("passed") if source == CANARY.source else self._answer(source, limits)
 
     def interrupt(self) -> None:
         """Nothing runs any more when these tests leave."""
@@ -45,7 +57,7 @@ class ScriptedChannel:
 class Sandboxes:
     """Opens scripted sandboxes and remembers them."""
 
-    def __init__(self, answer: Callable[[Program], Reply]) -> None:
+    def __init__(self, answer: Callable[[str, Limits], Reply]) -> None:
         self.answer = answer
         self.opened: list[ScriptedChannel] = []
 
@@ -55,14 +67,14 @@ class Sandboxes:
         return channel
 
     def pool(self, workers: int = 1) -> SandboxPool:
-        return SandboxPool(self, limits=LIMITS, workers=workers, description={}, close=lambda: None)  # type: ignore[arg-type]
+        return SandboxPool(self, config=CONFIG, workers=workers, description={}, close=lambda: None)  # type: ignore[arg-type]
 
 
 def test_a_program_whose_sandbox_died_runs_again_in_a_fresh_one() -> None:
     """One death is the sandbox's trouble: the verdict is the second run's."""
     answers = iter([SandboxCrashed("gone"), reply("passed")])
 
-    def answer(_: Program) -> Reply:
+    def answer(_: str, limits: Limits) -> Reply:
         outcome = next(answers)
         if isinstance(outcome, Exception):
             raise outcome
@@ -78,8 +90,8 @@ def test_a_program_whose_sandbox_died_runs_again_in_a_fresh_one() -> None:
 def test_a_program_that_kills_two_sandboxes_is_killed() -> None:
     """Where another program still passes, the deaths are this program's doing; the next one is judged."""
 
-    def answer(program: Program) -> Reply:
-        if program.task_id == "killer":
+    def answer(source: str, limits: Limits) -> Reply:
+        if source == "killer":
             raise SandboxCrashed("gone")
         return reply("failed")
 
@@ -92,42 +104,71 @@ def test_a_program_that_kills_two_sandboxes_is_killed() -> None:
 def test_trouble_of_the_sandbox_is_never_a_verdict() -> None:
     """`trouble` counts as a death."""
     answers = iter([reply("trouble"), reply("passed")])
-    with Sandboxes(lambda _: next(answers)).pool() as pool:
+    with Sandboxes(lambda *_: next(answers)).pool() as pool:
         assert pool.submit(program("p")).result(timeout=10).status is Status.PASSED
 
 
-def test_a_timeout_is_confirmed_while_nothing_else_runs() -> None:
-    """The second run decides, and it starts after every other program has ended."""
-    lock, running, seen = threading.Lock(), set[str](), list[tuple[str, frozenset[str]]]()
+def test_a_timeout_is_confirmed_with_all_of_the_time_when_nothing_waits() -> None:
+    """The first run gets less; the second decides, and starts after every other program has been taken."""
+    seen: list[tuple[str, float]] = []
 
-    def answer(program: Program) -> Reply:
-        with lock:
-            running.add(program.task_id)
-            seen.append((program.task_id, frozenset(running)))
-            again = [name for name, _ in seen].count(program.task_id) > 1
-        outcome = "passed" if again or not program.task_id.startswith("slow") else "timeout"
-        with lock:
-            running.discard(program.task_id)
-        return reply(outcome)
+    def answer(source: str, limits: Limits) -> Reply:
+        seen.append((source, limits.cpu_s))
+        return reply("timeout" if source.startswith("slow") and limits.cpu_s < CONFIG.timeout_s else "passed")
 
-    with Sandboxes(answer).pool(workers=3) as pool:
+    with Sandboxes(answer).pool(workers=1) as pool:
         names = ["slow 1", *(f"quick {index}" for index in range(20)), "slow 2"]
         futures = [pool.submit(program(name)) for name in names]
         assert all(future.result(timeout=10).status is Status.PASSED for future in futures)
-    confirmations = seen[len(names) :]
-    assert [name for name, _ in confirmations] == ["slow 1", "slow 2"]
-    assert all(others == {name} for name, others in confirmations)
+    assert [name for name, _ in seen[: len(names)]] == names
+    assert seen[len(names) :] == [("slow 1", 3.0), ("slow 2", 3.0)]
 
 
 def test_a_timeout_that_happens_twice_counts() -> None:
     """The verdict is a timeout with the times of the second run."""
-    with Sandboxes(lambda _: reply("timeout")).pool(workers=2) as pool:
+    with Sandboxes(lambda *_: reply("timeout")).pool(workers=2) as pool:
         assert pool.submit(program("p")).result(timeout=10).status is Status.TIMEOUT
+
+
+def test_equal_programs_run_once() -> None:
+    """Each gets a verdict of its own, whether the first one has ended or not."""
+    seen: list[str] = []
+
+    def answer(source: str, limits: Limits) -> Reply:
+        seen.append(source)
+        return reply("failed")
+
+    with Sandboxes(answer).pool() as pool:
+        futures = [pool.submit(program("same", sample)) for sample in range(5)]
+        assert [future.result(timeout=10).sample for future in futures] == list(range(5))
+        late = pool.submit(program("same", 9)).result(timeout=10)
+    assert (late.sample, late.status, seen) == (9, Status.FAILED, ["same"])
+
+
+def test_tests_that_a_sandbox_has_lost_are_sent_again() -> None:
+    """A tester that is gone costs another round trip, not a verdict."""
+    answers = iter([reply(TESTS_MISSING), reply("passed")])
+    with Sandboxes(lambda *_: next(answers)).pool() as pool:
+        assert pool.submit(program("p")).result(timeout=10).status is Status.PASSED
+
+
+def test_what_a_dead_sandbox_had_ahead_is_not_blamed() -> None:
+    """Only the program that ran is suspect; those that waited behind it run elsewhere and keep their verdicts."""
+
+    def answer(source: str, limits: Limits) -> Reply:
+        if source == "killer":
+            raise SandboxCrashed("gone")
+        return reply("passed")
+
+    with Sandboxes(answer).pool() as pool:
+        futures = [pool.submit(program(name)) for name in ("killer", *(f"{index}" for index in range(30)))]
+        statuses = [future.result(timeout=10).status for future in futures]
+    assert statuses == [Status.KILLED, *[Status.PASSED] * 30]
 
 
 def test_a_sandbox_that_asks_for_it_is_replaced() -> None:
     """The verdict stands, and the next program runs elsewhere."""
-    sandboxes = Sandboxes(lambda _: reply("passed", recycle="not clean"))
+    sandboxes = Sandboxes(lambda *_: reply("passed", recycle="not clean"))
     with sandboxes.pool() as pool:
         assert pool.submit(program("p")).result(timeout=10).status is Status.PASSED
     assert len(sandboxes.opened) == 2
@@ -137,7 +178,7 @@ def test_when_no_sandbox_can_be_had_every_future_says_so() -> None:
     """The engine goes away in the middle: nobody waits for ever, and later programs are refused with the reason."""
     engine_is_there = True
 
-    def answer(_: Program) -> Reply:
+    def answer(_: str, limits: Limits) -> Reply:
         nonlocal engine_is_there
         engine_is_there = False
         raise SandboxCrashed("gone")
@@ -149,7 +190,7 @@ def test_when_no_sandbox_can_be_had_every_future_says_so() -> None:
             raise EngineUnavailable("no container engine answers")
         return sandboxes()
 
-    with SandboxPool(open_channel, limits=LIMITS, workers=1, description={}, close=lambda: None) as pool:  # type: ignore[arg-type]
+    with SandboxPool(open_channel, config=CONFIG, workers=1, description={}, close=lambda: None) as pool:  # type: ignore[arg-type]
         futures = [pool.submit(program(f"{index}")) for index in range(5)]
         for future in [*futures, pool.submit(program("late"))]:
             with pytest.raises(EngineUnavailable):
@@ -160,14 +201,14 @@ def test_a_pool_whose_sandboxes_fail_the_canary_does_not_open() -> None:
     """Scores are refused before the first program rather than made up."""
 
     class Broken(ScriptedChannel):
-        def run(self, program: Program, limits: Limits) -> Reply:
+        def receive(self, payload: Payload, limits: Limits) -> Reply:
             return reply("failed")
 
     with (
         pytest.raises(SandboxCrashed, match="must pass"),
         SandboxPool(
-            lambda: Broken(lambda _: reply("failed")),  # type: ignore[arg-type,return-value]
-            limits=LIMITS,
+            lambda: Broken(lambda *_: reply("failed")),  # type: ignore[arg-type,return-value]
+            config=CONFIG,
             workers=1,
             description={},
             close=lambda: None,

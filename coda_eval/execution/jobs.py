@@ -1,0 +1,119 @@
+"""What waits for a sandbox: programs by their tests, references first, timeouts to confirm last."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from coda_eval.execution.payload import Answers, Payload
+from coda_eval.records import Program, Tests, Verdict
+
+
+@dataclass(slots=True, eq=False)
+class Suite:
+    """The tests of one problem, and the programs that they judge."""
+
+    tests: Tests
+    entry_point: str
+    name: str
+    """For messages: the problem and the suite."""
+    payload: Payload | None = None
+    """None while the expected outputs are not known."""
+    answers: Answers | None = None
+    held: list[Job] = field(default_factory=list)
+    """First runs that wait for the expected outputs."""
+    waiting: deque[Job] = field(default_factory=deque)
+    """First runs that wait for a sandbox."""
+    pending: dict[bytes, Job] = field(default_factory=dict)
+    """Jobs without a verdict, by the hash of their source."""
+    verdicts: dict[bytes, Verdict] = field(default_factory=dict)
+    """Of the programs that were judged already: an equal one is not run again."""
+    workers: int = 0
+    """How many sandboxes are at it."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A program that has to be run, and all equal ones."""
+
+    suite: Suite
+    source: str
+    digest: bytes = b""
+    """Of the source; empty for a reference."""
+    programs: list[tuple[Program, Future[Verdict]]] = field(default_factory=list)
+    is_reference: bool = False
+    confirming: bool = False
+    """It timed out in its first run."""
+    crashes: int = 0
+    """Sandboxes that died with it."""
+
+
+class JobQueue:
+    """Decides what runs next. Not thread-safe: the pool holds its lock."""
+
+    def __init__(self) -> None:
+        self._references: deque[Job] = deque()
+        self._suites: list[Suite] = []
+        """Those with first runs that wait."""
+        self._to_confirm: deque[Job] = deque()
+        self.first_runs = 0
+        """How many wait."""
+
+    def __bool__(self) -> bool:
+        return bool(self._references or self._suites or self._to_confirm)
+
+    def add(self, job: Job) -> None:
+        """Append a job to where it belongs."""
+        if job.is_reference:
+            self._references.append(job)
+        elif job.confirming:
+            self._to_confirm.append(job)
+        else:
+            self._add_first_run(job)
+            job.suite.waiting.append(job)
+
+    def put_back(self, job: Job) -> None:
+        """The sandbox that had taken it is gone: it is next again."""
+        if job.is_reference:
+            self._references.appendleft(job)
+        elif job.confirming:
+            self._to_confirm.appendleft(job)
+        else:
+            self._add_first_run(job)
+            job.suite.waiting.appendleft(job)
+
+    def take(self, last: Suite | None, *, only_first_runs: bool) -> Job | None:
+        """The next job for a sandbox whose last one was of suite `last`; None if there is none.
+
+        A sandbox stays with a suite as long as it lasts: it has those tests. Then comes the suite that takes longest,
+        of those that no other sandbox is at.
+        """
+        if self._references and not only_first_runs:
+            return self._references.popleft()
+        if self._suites:
+            suite = last if last is not None and last.waiting else None
+            if suite is None:
+                suite = min(self._suites, key=lambda s: (s.workers, -(s.answers.cpu_s if s.answers else 0.0)))
+            self.first_runs -= 1
+            job = suite.waiting.popleft()
+            if not suite.waiting:
+                self._suites.remove(suite)
+            return job
+        if self._to_confirm and not only_first_runs:
+            return self._to_confirm.popleft()
+        return None
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._references.clear()
+        for suite in self._suites:
+            suite.waiting.clear()
+        self._suites.clear()
+        self._to_confirm.clear()
+        self.first_runs = 0
+
+    def _add_first_run(self, job: Job) -> None:
+        self.first_runs += 1
+        if not job.suite.waiting:
+            self._suites.append(job.suite)
