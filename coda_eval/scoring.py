@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from coda_eval.records import Estimate, LatencySummary, Metrics, Sample, Status, Verdict
+from coda_eval.records import (
+    Estimate,
+    ExtractionEffect,
+    LatencySummary,
+    Metrics,
+    ProblemRow,
+    Sample,
+    Status,
+    Verdict,
+)
 
 KS = (1, 10, 100)
+PERCENTILES = (50, 90, 99)
 Z95 = statistics.NormalDist().inv_cdf(0.975)
 UNKNOWN = Estimate(value=None, ci95=None)
 
@@ -66,52 +78,124 @@ def estimate_pass_at_k(counts: Iterable[tuple[int, int]], k: int) -> Estimate:
     return Estimate(value=mean, ci95=(max(0.0, mean - half), min(1.0, mean + half)))
 
 
-def compute_metrics(
-    samples: Iterable[Sample], verdicts: Iterable[Verdict], *, task: str, protocol: str, suites: Sequence[str]
-) -> Metrics:
-    """The metrics of a run. Samples and verdicts are read once, as streams; a verdict on no sample does not count.
+SampleKey = tuple[str, int]
+"""task_id and sample."""
 
-    Args:
-        suites: the task's, each including those before it: a program passes `plus` when it passes `base` and `plus`.
-    """
-    keys: set[tuple[str, int]] = set()
-    speed = _SpeedTally()
-    for sample in samples:
-        keys.add((sample.task_id, sample.sample))
-        speed.add(sample)
-    sampled = Counter(task_id for task_id, _ in keys)
 
-    statuses: dict[str, dict[tuple[str, int], Status]] = {suite: {} for suite in suites}
-    for verdict in verdicts:
-        if (key := (verdict.task_id, verdict.sample)) in keys and verdict.suite in statuses:
-            statuses[verdict.suite][key] = verdict.status
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringPlan:
+    """What the metrics of a run are to say, beyond its samples and verdicts."""
 
-    estimates = {}
-    outcomes = {}
-    for index, suite in enumerate(suites):
-        outcomes = _outcomes(keys, [statuses[included] for included in suites[: index + 1]])
-        counts = dict.fromkeys(sampled, (0, 0))
+    task: str
+    protocol: str
+    suites: Sequence[str]
+    """Each including those before it: a program passes `plus` when it passes `base` and `plus`."""
+    problems: int | None = None
+    """How many the task has, where those without a sample are to be counted."""
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Values of problems by task_id, by the name of the breakdown."""
+    extractors: Sequence[str] = ()
+    """Those tried beside the protocol's own. Their verdicts bear the suite `SUITE@EXTRACTOR`; where there is none the
+    program was the same."""
+    extractor_suites: Sequence[str] = ()
+    """The suites that they were tried under."""
+    rejected: int = 0
+    """Lines of a samples file that were passed over."""
+
+
+class Tally:
+    """Samples and verdicts of a run, counted. Each is read once, as a stream; a verdict on no sample does not count."""
+
+    def __init__(self, samples: Iterable[Sample], verdicts: Iterable[Verdict]) -> None:
+        self._speed = _SpeedTally()
+        self._keys: dict[SampleKey, None] = {}
+        for sample in samples:
+            self._keys[sys.intern(sample.task_id), sample.sample] = None
+            self._speed.add(sample)
+        self._sampled = Counter(task_id for task_id, _ in self._keys)
+        self._statuses: dict[str, dict[SampleKey, Status]] = {}
+        for verdict in verdicts:
+            if (key := (sys.intern(verdict.task_id), verdict.sample)) in self._keys:
+                self._statuses.setdefault(verdict.suite, {})[key] = verdict.status
+
+    def metrics(self, plan: ScoringPlan) -> Metrics:
+        """What the run amounts to."""
+        outcomes = self._outcomes_by_suite(plan.suites)
+        last = outcomes[plan.suites[-1]]
+        ks = [k for k in KS if k <= max(self._sampled.values(), default=1)]
+        return Metrics(
+            task=plan.task,
+            protocol=plan.protocol,
+            problems=len(self._sampled),
+            samples=len(self._keys),
+            unscored=len(self._keys) - len(last),
+            pass_at_k={
+                suite: {f"pass@{k}": estimate_pass_at_k(self._counts(passed).values(), k) for k in ks}
+                for suite, passed in outcomes.items()
+            },
+            statuses=dict(Counter(last.values())),
+            latency=self._speed.summary(),
+            missing=0 if plan.problems is None else plan.problems - len(self._sampled),
+            rejected=plan.rejected,
+            alone={
+                suite: estimate_pass_at_k(self._counts(self._statuses.get(suite, {})).values(), 1)
+                for suite in plan.suites[1:]
+            },
+            breakdown={name: self._break_down(last, values) for name, values in plan.groups.items()},
+            extraction={name: self._effect(last, plan.extractor_suites, name) for name in plan.extractors},
+        )
+
+    def problem_rows(self, suites: Sequence[str]) -> list[ProblemRow]:
+        """What became of each problem, in the order of the samples."""
+        outcomes = self._outcomes_by_suite(suites)
+        counts = {suite: self._counts(passed) for suite, passed in outcomes.items()}
+        statuses: dict[str, Counter[Status]] = {task_id: Counter() for task_id in self._sampled}
+        for (task_id, _), status in outcomes[suites[-1]].items():
+            statuses[task_id][status] += 1
+        return [
+            ProblemRow(
+                task_id=task_id,
+                samples=made,
+                unscored=made - counts[suites[-1]][task_id][0],
+                passed={suite: counts[suite][task_id][1] for suite in suites},
+                statuses=dict(statuses[task_id]),
+            )
+            for task_id, made in self._sampled.items()
+        ]
+
+    def _outcomes_by_suite(self, suites: Sequence[str]) -> dict[str, dict[SampleKey, Status]]:
+        table = [self._statuses.get(suite, {}) for suite in suites]
+        return {suite: _outcomes(self._keys, table[: index + 1]) for index, suite in enumerate(suites)}
+
+    def _counts(self, outcomes: Mapping[SampleKey, Status]) -> dict[str, tuple[int, int]]:
+        """Of each problem that has a sample, how many were scored and how many passed."""
+        counts = dict.fromkeys(self._sampled, (0, 0))
         for (task_id, _), status in outcomes.items():
             scored, passed = counts[task_id]
             counts[task_id] = (scored + 1, passed + (status is Status.PASSED))
-        estimates[suite] = {
-            f"pass@{k}": estimate_pass_at_k(counts.values(), k) for k in KS if k <= max(sampled.values(), default=1)
-        }
-    return Metrics(
-        task=task,
-        protocol=protocol,
-        problems=len(sampled),
-        samples=len(keys),
-        unscored=len(keys) - len(outcomes),
-        pass_at_k=estimates,
-        statuses=dict(Counter(outcomes.values())),
-        latency=speed.summary(),
-    )
+        return counts
+
+    def _break_down(self, outcomes: Mapping[SampleKey, Status], values: Mapping[str, str]) -> dict[str, Estimate]:
+        groups: dict[str, list[tuple[int, int]]] = {}
+        for task_id, count in self._counts(outcomes).items():
+            groups.setdefault(values[task_id], []).append(count)
+        return {value: estimate_pass_at_k(group, 1) for value, group in sorted(groups.items())}
+
+    def _effect(self, own: Mapping[SampleKey, Status], suites: Sequence[str], extractor: str) -> ExtractionEffect:
+        table = [
+            {**self._statuses.get(suite, {}), **self._statuses.get(f"{suite}@{extractor}", {})} for suite in suites
+        ]
+        other = _outcomes(self._keys, table)
+        changed = sum((own[key] is Status.PASSED) != (other[key] is Status.PASSED) for key in own.keys() & other.keys())
+        return ExtractionEffect(changed=changed, pass_at_1=estimate_pass_at_k(self._counts(other).values(), 1))
 
 
-def _outcomes(
-    keys: Iterable[tuple[str, int]], suites: Sequence[Mapping[tuple[str, int], Status]]
-) -> dict[tuple[str, int], Status]:
+def compute_metrics(samples: Iterable[Sample], verdicts: Iterable[Verdict], plan: ScoringPlan) -> Metrics:
+    """The metrics of a run's samples and verdicts."""
+    return Tally(samples, verdicts).metrics(plan)
+
+
+def _outcomes(keys: Iterable[SampleKey], suites: Sequence[Mapping[SampleKey, Status]]) -> dict[SampleKey, Status]:
     """Of each sample the first status that is not a pass, else a pass; left out where a verdict is lacking before."""
     outcomes = {}
     for key in keys:
@@ -129,14 +213,14 @@ class _SpeedTally:
 
     def __init__(self) -> None:
         # By index and latency: a resumed run may count its batches from 0 again.
-        self._batches: set[tuple[int, float]] = set()
+        self._batches: Counter[tuple[int, float]] = Counter()
         self._tokens: list[int | None] = []
         self._nfe_full: list[int] = []
         self._nfe_window: list[int] = []
 
     def add(self, sample: Sample) -> None:
         if sample.batch is not None and sample.latency_s is not None:
-            self._batches.add((sample.batch, sample.latency_s))
+            self._batches[sample.batch, sample.latency_s] += 1
             self._tokens.append(sample.tokens)
         if sample.nfe_full is not None:
             self._nfe_full.append(sample.nfe_full)
@@ -152,10 +236,16 @@ class _SpeedTally:
         total_s = math.fsum(seconds)
         tokens = [count for count in self._tokens if count is not None]
         countable = len(tokens) == len(self._tokens) and total_s > 0
-        p50_s, p90_s = np.percentile(seconds, [50, 90]).tolist()
+        shares = [latency_s / count for (_, latency_s), count in self._batches.items() for _ in range(count)]
+        p50_s, p90_s, p99_s = np.percentile(seconds, PERCENTILES).tolist()
+        problem_p50_s, problem_p90_s, problem_p99_s = np.percentile(shares, PERCENTILES).tolist()
         return LatencySummary(
             p50_s=p50_s,
             p90_s=p90_s,
+            p99_s=p99_s,
+            problem_p50_s=problem_p50_s,
+            problem_p90_s=problem_p90_s,
+            problem_p99_s=problem_p99_s,
             total_s=total_s,
             tokens_per_s=sum(tokens) / total_s if countable else None,
             nfe_full=nfe_full,

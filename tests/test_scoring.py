@@ -10,8 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from coda_eval.records import Estimate, LatencySummary, Metrics, Sample, Status, Verdict
-from coda_eval.scoring import UNKNOWN, compute_metrics, estimate_pass_at_k, pass_at_k, wilson_interval
+from coda_eval.records import Estimate, LatencySummary, Metrics, ProblemRow, Sample, Status, Verdict
+from coda_eval.scoring import (
+    UNKNOWN,
+    ScoringPlan,
+    Tally,
+    compute_metrics,
+    estimate_pass_at_k,
+    pass_at_k,
+    wilson_interval,
+)
 
 
 @st.composite
@@ -106,7 +114,7 @@ def verdict(task_id: str, status: Status, number: int = 0, suite: str = "base") 
 
 
 def metrics(samples: Sequence[Sample], verdicts: Sequence[Verdict], suites: Sequence[str] = ("base",)) -> Metrics:
-    return compute_metrics(samples, verdicts, task="t", protocol="p", suites=suites)
+    return compute_metrics(samples, verdicts, ScoringPlan(task="t", protocol="p", suites=suites))
 
 
 def test_a_scored_run() -> None:
@@ -159,6 +167,75 @@ def test_plus_is_passed_by_what_passes_base_and_plus() -> None:
     assert found.unscored == 1
 
 
+def test_plus_is_reported_by_itself_too() -> None:
+    found = metrics(
+        [sample("a"), sample("b")],
+        [
+            *[verdict(task_id, Status.FAILED) for task_id in "ab"],
+            *[verdict(task_id, Status.PASSED, suite="plus") for task_id in "ab"],
+        ],
+        suites=("base", "plus"),
+    )
+    assert found.pass_at_k["plus"]["pass@1"].value == 0.0
+    assert found.alone["plus"].value == 1.0
+
+
+def test_a_breakdown_is_over_the_problems_of_each_group() -> None:
+    plan = ScoringPlan(
+        task="t", protocol="p", suites=["base"], problems=5, groups={"split": {"a": "train", "b": "test", "c": "test"}}
+    )
+    verdicts = [verdict("a", Status.PASSED), verdict("b", Status.PASSED), verdict("c", Status.FAILED)]
+    found = compute_metrics([sample(task_id) for task_id in "abc"], verdicts, plan)
+    assert {value: estimate.value for value, estimate in found.breakdown["split"].items()} == {"test": 0.5, "train": 1}
+    assert found.missing == 2
+
+
+def test_another_extractor_changes_the_verdicts_that_it_changes() -> None:
+    """Where there is no verdict under it the program was the same."""
+    plan = ScoringPlan(task="t", protocol="p", suites=["base"], extractors=["other"], extractor_suites=["base"])
+    verdicts = [
+        *[verdict("a", Status.PASSED), verdict("b", Status.FAILED), verdict("c", Status.PASSED)],
+        verdict("b", Status.PASSED, suite="base@other"),
+        verdict("c", Status.PASSED, suite="base@other"),
+    ]
+    effect = compute_metrics([sample(task_id) for task_id in "abc"], verdicts, plan).extraction["other"]
+    assert (effect.changed, effect.pass_at_1.value) == (1, 1.0)
+
+
+def test_a_protocol_is_set_beside_the_tasks_own_tests() -> None:
+    """coda-paper judges mbpp-plus by three base asserts; the same samples also have their verdicts under evalplus."""
+    plan = ScoringPlan(
+        task="t", protocol="p", suites=["base"], extractors=["evalplus"], extractor_suites=["base", "plus"]
+    )
+    verdicts = [
+        verdict("a", Status.PASSED),
+        verdict("a", Status.PASSED, suite="base@evalplus"),
+        verdict("a", Status.FAILED, suite="plus@evalplus"),
+    ]
+    found = compute_metrics([sample("a")], verdicts, plan)
+    assert found.pass_at_k["base"]["pass@1"].value == 1.0
+    assert (found.extraction["evalplus"].changed, found.extraction["evalplus"].pass_at_1.value) == (1, 0.0)
+
+
+def test_a_row_says_what_became_of_a_problem() -> None:
+    samples = [sample("b", 0), sample("a", 0), sample("a", 1)]
+    verdicts = [
+        verdict("a", Status.PASSED),
+        verdict("a", Status.PASSED, suite="plus"),
+        verdict("a", Status.TIMEOUT, 1),
+    ]
+    assert Tally(samples, verdicts).problem_rows(["base", "plus"]) == [
+        ProblemRow(task_id="b", samples=1, unscored=1, passed={"base": 0, "plus": 0}, statuses={}),
+        ProblemRow(
+            task_id="a",
+            samples=2,
+            unscored=0,
+            passed={"base": 1, "plus": 1},
+            statuses={Status.PASSED: 1, Status.TIMEOUT: 1},
+        ),
+    ]
+
+
 def test_a_run_without_samples_has_unknown_metrics() -> None:
     found = metrics([], [])
     assert (found.problems, found.samples, found.unscored) == (0, 0, 0)
@@ -179,7 +256,8 @@ def test_a_batch_counts_once_in_latency() -> None:
     ]
     latency = metrics(samples, []).latency
     assert (latency.p50_s, latency.total_s, latency.tokens_per_s) == (2.0, 4.0, 20.0)
-    assert latency.p90_s == pytest.approx(2.8)
+    assert (latency.p90_s, latency.p99_s) == pytest.approx((2.8, 2.98))
+    assert (latency.problem_p50_s, latency.problem_p99_s) == pytest.approx((0.5, 2.95))
     assert latency.nfe_full == pytest.approx(160 / 3)
     assert latency.nfe_window is None
 

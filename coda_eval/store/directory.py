@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coda_eval.errors import StoreError
-from coda_eval.records import Estimate, LatencySummary, Metrics, Sample, Status, Verdict
+from coda_eval.records import Estimate, ExtractionEffect, LatencySummary, Metrics, Sample, Status, Verdict
 from coda_eval.store.journal import read_journal
 
 MANIFEST = "manifest.json"
 SAMPLES = "samples.jsonl"
 VERDICTS = "verdicts.jsonl"
 METRICS = "metrics.json"
+PROBLEMS = "problems.csv"
 
 Record = TypeVar("Record", Sample, Verdict)
 _SAMPLE_FIELDS = tuple(field.name for field in dataclasses.fields(Sample))
@@ -117,14 +118,21 @@ def _metrics_from_json(document: Mapping[str, Any]) -> Metrics:
     return Metrics(
         **{
             **document,
-            "pass_at_k": {
-                suite: {k: _estimate(estimate) for k, estimate in estimates.items()}
-                for suite, estimates in document["pass_at_k"].items()
-            },
+            "pass_at_k": {suite: _estimates(found) for suite, found in document["pass_at_k"].items()},
             "statuses": {Status(status): count for status, count in document["statuses"].items()},
             "latency": LatencySummary(**document["latency"]),
+            "alone": _estimates(document.get("alone", {})),
+            "breakdown": {key: _estimates(found) for key, found in document.get("breakdown", {}).items()},
+            "extraction": {
+                name: ExtractionEffect(changed=effect["changed"], pass_at_1=_estimate(effect["pass_at_1"]))
+                for name, effect in document.get("extraction", {}).items()
+            },
         }
     )
+
+
+def _estimates(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {key: _estimate(document) for key, document in documents.items()}
 
 
 def _estimate(document: Mapping[str, Any]) -> Estimate:

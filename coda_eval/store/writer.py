@@ -17,7 +17,7 @@ from typing import Self
 from coda_eval.errors import StoreError
 from coda_eval.jsonl import encode_row
 from coda_eval.records import Metrics, Sample, Verdict
-from coda_eval.store.directory import MANIFEST, METRICS, SAMPLES, VERDICTS, RunDirectory, read_manifest
+from coda_eval.store.directory import MANIFEST, METRICS, PROBLEMS, SAMPLES, VERDICTS, RunDirectory, read_manifest
 from coda_eval.store.fingerprint import differences, fingerprint
 from coda_eval.store.journal import Journal
 
@@ -110,6 +110,15 @@ class RunWriter:
         with _explaining(self.path):
             _write_atomically(self.path / METRICS, [_document(dataclasses.asdict(metrics))])
 
+    def write_problems(self, table: bytes) -> None:
+        """Writes the table of problems, which goes with the metrics.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with _explaining(self.path):
+            _write_atomically(self.path / PROBLEMS, [table])
+
     def close(self) -> None:
         """Waits until the disk has every line, and lets another process write."""
         self._closing.close()
@@ -147,7 +156,7 @@ def _make_directory(path: Path) -> None:
     with _explaining(path):
         path.mkdir(parents=True, exist_ok=True)
         names = {entry.name for entry in path.iterdir()}
-    if MANIFEST not in names and (foreign := sorted(names - {SAMPLES, _temporary(path / MANIFEST).name})):
+    if MANIFEST not in names and (foreign := sorted(names - {SAMPLES, temporary(path / MANIFEST).name})):
         raise StoreError(
             f"{path} is not empty (it has {foreign[0]}) and no run ({MANIFEST} is missing); "
             "choose an empty or a new directory with --out"
@@ -192,22 +201,32 @@ def _short(value: object) -> str:
     return text if len(text) <= VALUE_CHARACTERS else f"{text[:VALUE_CHARACTERS]}..."
 
 
+def write_document(path: Path, content: Mapping[str, object]) -> None:
+    """Writes a JSON file that is the old one or the whole new one, whatever happens.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _write_atomically(path, [_document(content)])
+
+
 def _document(content: Mapping[str, object]) -> bytes:
     return json.dumps(content, indent=2, sort_keys=True, allow_nan=False).encode("ascii") + b"\n"
 
 
-def _temporary(path: Path) -> Path:
+def temporary(path: Path) -> Path:
+    """Where a file is written before it takes its name: what a start that was killed may leave."""
     return path.with_name(f"{path.name}.tmp")
 
 
 def _write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
     """Leaves the old file or the whole new one, also when power is lost."""
-    temporary = _temporary(path)
-    with temporary.open("wb") as stream:
+    draft = temporary(path)
+    with draft.open("wb") as stream:
         stream.writelines(chunks)
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.replace(path)
+    draft.replace(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(directory)

