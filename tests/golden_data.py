@@ -15,7 +15,10 @@ from safetensors.numpy import load_file
 _TESTS = Path(__file__).resolve().parent
 _SHARED = Path(os.environ.get("CODA_EVAL_SHARED", _TESTS.parent.parent / "shared")) / "golden"
 GOLDEN = _SHARED if _SHARED.is_dir() else _TESTS / "golden"
-"""Seven families where the shared data are at hand; otherwise the copies in the repository."""
+"""Where the shared data are at hand, those; otherwise the copies in the repository."""
+
+GOLDEN_NAMES = sorted(file.parent.name for file in GOLDEN.glob("*/golden.json"))
+"""One folder a family."""
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from coda_eval.errors import CheckpointError
-from coda_eval.models.alignment import align
+from coda_eval.models.alignment import align, align_window, raw_window
 from coda_eval.models.architecture import DecoderConfig
+from coda_eval.models.assembly import ShardingRule
+from coda_eval.models.attention import KeyValues
 from coda_eval.models.decoder import Decoder
-from coda_eval.models.families import Family, HuggingFaceConfig, family_of, read_field
-from coda_eval.models.weights import load_decoder, tensor_names
+from coda_eval.models.families import Family, HuggingFaceConfig, family_of, text_fields
+from coda_eval.models.orbax_checkpoint import find_orbax, load_orbax, parameter_shapes
+from coda_eval.models.special_tokens import SpecialTokens, Vocabulary, find_special_tokens
+from coda_eval.models.tensors import list_tensors, weight_files
+from coda_eval.models.weights import load_decoder
 
 
 class CheckpointModel:
@@ -29,10 +32,8 @@ class CheckpointModel:
         decoder: Decoder,
         config: DecoderConfig,
         family: Family,
+        special: SpecialTokens,
         *,
-        fill_id: int,
-        pad_id: int,
-        stop_ids: tuple[int, ...],
         tokenizer_size: int,
         max_new_tokens: int | None = None,
     ) -> None:
@@ -40,13 +41,13 @@ class CheckpointModel:
         self._graph, self._parameters = nnx.split(decoder)
         self.config = config
         self.family = family
-        self.fill_id = fill_id
-        self.pad_id = pad_id
-        self.stop_ids = stop_ids
+        self.fill_id = special.pad_id if special.mask_id is None else special.mask_id
+        self.pad_id = special.pad_id
+        self.stop_ids = special.stop_ids
         self.max_new_tokens = max_new_tokens
         """What `generation_config.json` recommends, if anything."""
         ids = np.arange(config.vocab_size)
-        self.emittable = (ids < tokenizer_size) & ((ids != fill_id) | (not family.diffusion))
+        self.emittable = (ids < tokenizer_size) & (ids != (-1 if special.mask_id is None else special.mask_id))
         """[V]: ids that may be emitted; not the mask token, and none that the tokenizer does not have."""
 
     @property
@@ -58,6 +59,11 @@ class CheckpointModel:
     def causal(self) -> bool:
         """No position sees a later one."""
         return self.config.causal
+
+    @property
+    def vocabulary_parts(self) -> int:
+        """Stretches of ids of equal length that devices may share out among them; 1 for a small vocabulary."""
+        return self.config.vocabulary_parts
 
     @property
     def max_positions(self) -> int:
@@ -75,9 +81,68 @@ class CheckpointModel:
         decoder = nnx.merge(self._graph, parameters)
         return align(decoder(tokens, positions, key_mask), shifted=self.family.shifted_logits)
 
-    def logits(self, parameters: Any, hidden: Float[Array, "B L D"]) -> Float[Array, "B L V"]:
+    def prefill(
+        self,
+        parameters: Any,
+        tokens: Int[Array, "B L"],
+        positions: Int[Array, "B L"],
+        key_mask: Bool[Array, "B L"],
+    ) -> tuple[Float[Array, "B L D"], KeyValues]:
+        """As `hidden`, and the keys and values of every layer and column, for `window`."""
+        hidden, cache = nnx.merge(self._graph, parameters).prefill(tokens, positions, key_mask)
+        return align(hidden, shifted=self.family.shifted_logits), cache
+
+    def window(
+        self,
+        parameters: Any,
+        tokens: Int[Array, "B L"],
+        positions: Int[Array, "B L"],
+        key_mask: Bool[Array, "B L"],
+        cache: KeyValues,
+        start: Int[Array, " B"],
+        write_from: Int[Array, " B"],
+        *,
+        width: int,
+    ) -> tuple[Float[Array, "B width D"], KeyValues]:
+        """Hidden states whose row j predicts column start + j, and the cache with the window's columns renewed.
+
+        Where outputs are shifted, the column before the window is computed and renewed with it.
+
+        Args:
+            parameters: the weights.
+            tokens: of all columns; outside the window the cache stands for them.
+            positions: of all columns.
+            key_mask: of all columns; may differ from that of earlier calls.
+            cache: what `prefill` or `window` gave.
+            start: the first column that is predicted, of each row; at most L - width.
+            write_from: nothing that predicts columns before this one is renewed; L renews nothing.
+            width: static.
+        """
+        shifted = self.family.shifted_logits
+        raw = raw_window(start, width=width, length=tokens.shape[1], shifted=shifted, causal=self.causal)
+        hidden, cache = nnx.merge(self._graph, parameters).window(
+            tokens, positions, key_mask, cache, raw.start, write_from - int(shifted), width=raw.width
+        )
+        return align_window(hidden, raw, start, width=width, shifted=shifted), cache
+
+    def logits(self, parameters: Any, hidden: Float[Array, "*axes D"]) -> Float[Array, "*axes V"]:
         """Float32."""
-        logits: Float[Array, "B L V"] = nnx.merge(self._graph, parameters).head(hidden)
+        logits: Float[Array, "*axes V"] = nnx.merge(self._graph, parameters).head(hidden)
+        return logits
+
+    def head_chunk(
+        self,
+        parameters: Any,
+        hidden: Float[Array, "*axes D"],
+        part: Int[Array, ""],
+        start: Int[Array, ""],
+        *,
+        parts: int,
+        size: int,
+    ) -> Float[Array, "*axes parts size"]:
+        """Float32 logits of some parts of the vocabulary, the first of them `part`: of each `size` ids from `start`."""
+        decoder = nnx.merge(self._graph, parameters)
+        logits: Float[Array, "*axes parts size"] = decoder.head_chunk(hidden, part, start, parts=parts, size=size)
         return logits
 
 
@@ -90,47 +155,58 @@ def read_config(directory: Path) -> HuggingFaceConfig:
     return _read_json(directory / "config.json")
 
 
+def read_generation_config(directory: Path) -> HuggingFaceConfig:
+    """`generation_config.json` of a checkpoint directory; empty where there is none.
+
+    Raises:
+        CheckpointError: it is not a JSON object.
+    """
+    file = directory / "generation_config.json"
+    return _read_json(file) if file.exists() else {}
+
+
 def load_checkpoint(
-    directory: Path, *, dtype: str = "float32", tokenizer_size: int | None = None, extra_stop_ids: Iterable[int] = ()
+    directory: Path,
+    *,
+    dtype: str = "float32",
+    tokenizer: Vocabulary | None = None,
+    sharding: ShardingRule | None = None,
 ) -> CheckpointModel:
-    """Loads a checkpoint directory in Hugging Face layout.
+    """Loads a checkpoint directory in Hugging Face layout; an Orbax checkpoint may stand for the safetensors files.
 
     Args:
         directory: holds `config.json` and the weights; `generation_config.json` is read where it is there.
-        dtype: of the loaded weights, whatever that of the files.
-        tokenizer_size: how many ids the tokenizer has; the whole vocabulary where it is None.
-        extra_stop_ids: stop tokens that the tokenizer names.
+        dtype: `float32`, `bfloat16` or `int8`, whatever that of the files.
+        tokenizer: knows special tokens, and which ids there are; every id of the vocabulary is one where it is None.
+        sharding: where parameters live; on the default device where it is None. Of safetensors files only.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or the model is not one that the package supports.
+        CheckpointError: a file is missing or damaged, files contradict each other, or the model is not one that the
+            package supports.
     """
-    hf_config = read_config(directory)
+    hf_config = text_fields(read_config(directory))
     family = family_of(hf_config)
-    config = family.read_config(hf_config, list(tensor_names(directory)))
-    generation_file = directory / "generation_config.json"
-    generation = _read_json(generation_file) if generation_file.exists() else {}
-    stop_ids = sorted({*_ids(hf_config.get("eos_token_id")), *_ids(generation.get("eos_token_id")), *extra_stop_ids})
-    if not stop_ids:
-        raise CheckpointError(f"{directory}: neither config.json nor the tokenizer names an end-of-text token")
-    pad_id = hf_config.get("pad_token_id")
-    pad_id = stop_ids[0] if pad_id is None else int(pad_id)
-    fill_id = int(read_field(hf_config, "mask_token_id")) if family.diffusion else pad_id
-    for name, token in (("mask_token_id", fill_id), ("pad_token_id", pad_id), *(("eos_token_id", i) for i in stop_ids)):
-        if not 0 <= token < config.vocab_size:
-            raise CheckpointError(f"{directory}: {name} is {token}, outside the vocabulary of {config.vocab_size}")
-    if tokenizer_size is not None and tokenizer_size > config.vocab_size:
-        raise CheckpointError(
-            f"{directory}: the tokenizer has {tokenizer_size} ids, the model a vocabulary of {config.vocab_size}; "
-            "they do not belong together"
-        )
+    orbax = _find_orbax(directory)
+    if orbax is None:
+        config = family.read_config(hf_config, family.canonical(list_tensors(directory)))
+    else:
+        names = [family.weights[path] for path in parameter_shapes(orbax) if path in family.weights]
+        config = family.read_config(hf_config, names)
+    generation = read_generation_config(directory)
+    try:
+        special = find_special_tokens(hf_config, generation, family, tokenizer, vocabulary_size=config.vocab_size)
+    except CheckpointError as error:
+        raise CheckpointError(f"{directory}: {error}") from error
+    if orbax is None:
+        decoder = load_decoder(directory, config, family, dtype=dtype, sharding=sharding)
+    else:
+        decoder = load_orbax(orbax, config, dtype=dtype)
     return CheckpointModel(
-        load_decoder(directory, config, family, dtype=jnp.dtype(dtype)),
+        decoder,
         config,
         family,
-        fill_id=fill_id,
-        pad_id=pad_id,
-        stop_ids=tuple(stop_ids),
-        tokenizer_size=config.vocab_size if tokenizer_size is None else tokenizer_size,
+        special,
+        tokenizer_size=config.vocab_size if tokenizer is None else len(tokenizer),
         max_new_tokens=generation.get("max_new_tokens"),
     )
 
@@ -138,16 +214,19 @@ def load_checkpoint(
 def checkpoint_sha256(directory: Path) -> str:
     """One hash over the config and the weights, file by file in order of name."""
     digest = hashlib.sha256()
-    for file in [directory / "config.json", *sorted({*tensor_names(directory).values()})]:
+    orbax = _find_orbax(directory)
+    weights = weight_files(directory) if orbax is None else sorted(file for file in orbax.rglob("*") if file.is_file())
+    for file in [directory / "config.json", *weights]:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
 
 
-def _ids(value: int | list[int] | None) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, int) else tuple(value)
+def _find_orbax(directory: Path) -> Path | None:
+    orbax = find_orbax(directory)
+    if orbax is not None and any(directory.glob("model*.safetensors")):
+        raise CheckpointError(f"{directory} holds both safetensors files and an Orbax checkpoint; remove one of them")
+    return orbax
 
 
 def _read_json(file: Path) -> dict[str, Any]:

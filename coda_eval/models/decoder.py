@@ -1,121 +1,30 @@
 """The decoder: one Flax NNX module, configured and never subclassed.
 
 Letters in weight names and einsums: B batch, L length (S as keys), V vocabulary, D model width, F feed-forward width,
-N query heads, K key/value heads, G query heads a key/value head, H head width.
+N query heads, K key/value heads, G query heads a key/value head, H head width. Matrices are laid out as in checkpoints,
+[outputs, inputs], so that loading moves bytes and transposes nothing.
 Layers are stacked along a leading axis and scanned, so that compile time does not grow with depth. Norms, RoPE, softmax
 and logits are computed in float32 whatever the dtype of the weights.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from coda_eval.models.architecture import DecoderConfig
-from coda_eval.models.rope import rotate, rotation
-
-_LEAST = float(np.finfo(np.float32).min)
-_INIT = jax.nn.initializers.normal(0.02)
-
-
-class RMSNorm(nnx.Module):
-    """Root-mean-square norm over the last axis (Zhang and Sennrich, 2019), in float32."""
-
-    def __init__(self, width: int, *, eps: float, dtype: DTypeLike) -> None:
-        """The scale starts at one."""
-        self.scale = nnx.Param(jnp.ones((width,), dtype))
-        self.eps = eps
-
-    def __call__(self, x: Float[Array, "*axes width"]) -> Float[Array, "*axes width"]:
-        """Returns the dtype of `x`."""
-        y = x.astype(jnp.float32)
-        y = y * jax.lax.rsqrt(jnp.mean(jnp.square(y), axis=-1, keepdims=True) + self.eps)
-        # The reference casts down before it multiplies by the scale (transformers, Qwen3RMSNorm.forward).
-        return y.astype(x.dtype) * self.scale[...].reshape((1,) * (x.ndim - 1) + (-1,))
-
-
-class Attention(nnx.Module):
-    """Grouped-query attention with rotary positions and, where configured, a norm for each query and key head."""
-
-    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
-        """Weights start normal with deviation 0.02."""
-        D, N, K, H = config.hidden_size, config.num_heads, config.num_kv_heads, config.head_dim
-        self.q_dnh = nnx.Param(_INIT(rngs.params(), (D, N, H), dtype))
-        self.k_dkh = nnx.Param(_INIT(rngs.params(), (D, K, H), dtype))
-        self.v_dkh = nnx.Param(_INIT(rngs.params(), (D, K, H), dtype))
-        self.o_nhd = nnx.Param(_INIT(rngs.params(), (N, H, D), dtype))
-        self.qk_norm = config.qk_norm
-        if config.qk_norm:
-            self.q_norm = RMSNorm(H, eps=config.rms_norm_eps, dtype=dtype)
-            self.k_norm = RMSNorm(H, eps=config.rms_norm_eps, dtype=dtype)
-
-    def __call__(
-        self,
-        x: Float[Array, "B L D"],
-        cosines: Float[Array, "B L half"],
-        sines: Float[Array, "B L half"],
-        mask: Bool[Array, "B L S"],
-    ) -> Float[Array, "B L D"]:
-        """`mask[b, l, s]`: may position l of row b see position s."""
-        q = jnp.einsum("BLD,DNH->BLNH", x, self.q_dnh[...])
-        k = jnp.einsum("BSD,DKH->BSKH", x, self.k_dkh[...])
-        v = jnp.einsum("BSD,DKH->BSKH", x, self.v_dkh[...])
-        if self.qk_norm:
-            q, k = self.q_norm(q), self.k_norm(k)
-        q, k = rotate(q, cosines, sines), rotate(k, cosines, sines)
-
-        B, L, N, H = q.shape
-        K = k.shape[2]
-        q = q.reshape(B, L, K, N // K, H)
-        scores = jnp.einsum("BLKGH,BSKH->BKGLS", q, k, preferred_element_type=jnp.float32) * H**-0.5
-        # A finite minimum, so that a row that may see nothing (padding) gives numbers and not NaN.
-        scores = jnp.where(mask[:, None, None, :, :], scores, _LEAST)
-        weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
-        mixed = jnp.einsum("BKGLS,BSKH->BLKGH", weights, v).reshape(B, L, N, H)
-        return jnp.einsum("BLNH,NHD->BLD", mixed, self.o_nhd[...])
-
-
-class FeedForward(nnx.Module):
-    """SwiGLU (Shazeer, 2020, arXiv 2002.05202)."""
-
-    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
-        """Weights start normal with deviation 0.02."""
-        D, F = config.hidden_size, config.intermediate_size
-        self.gate_df = nnx.Param(_INIT(rngs.params(), (D, F), dtype))
-        self.up_df = nnx.Param(_INIT(rngs.params(), (D, F), dtype))
-        self.down_fd = nnx.Param(_INIT(rngs.params(), (F, D), dtype))
-
-    def __call__(self, x: Float[Array, "B L D"]) -> Float[Array, "B L D"]:
-        """Position by position."""
-        return (jax.nn.silu(x @ self.gate_df[...]) * (x @ self.up_df[...])) @ self.down_fd[...]
-
-
-class Layer(nnx.Module):
-    """Attention and feed-forward, each behind a norm and beside a residual."""
-
-    def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
-        """One layer; the decoder stacks them."""
-        self.attention_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, dtype=dtype)
-        self.attention = Attention(config, rngs=rngs, dtype=dtype)
-        self.feed_forward_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, dtype=dtype)
-        self.feed_forward = FeedForward(config, rngs=rngs, dtype=dtype)
-
-    def __call__(
-        self,
-        x: Float[Array, "B L D"],
-        cosines: Float[Array, "B L half"],
-        sines: Float[Array, "B L half"],
-        mask: Bool[Array, "B L S"],
-    ) -> Float[Array, "B L D"]:
-        """See `Attention` for the mask."""
-        x = x + self.attention(self.attention_norm(x), cosines, sines, mask)
-        return x + self.feed_forward(self.feed_forward_norm(x))
+from coda_eval.models.attention import KeyValues, Segment, attention_mask
+from coda_eval.models.in_place import write_slice
+from coda_eval.models.layers import INIT, Layer, RMSNorm
+from coda_eval.models.linear import contract, look_up
+from coda_eval.models.rope import Rotation, rotation
 
 
 class Decoder(nnx.Module):
@@ -124,7 +33,7 @@ class Decoder(nnx.Module):
     def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike = jnp.float32) -> None:
         """Random weights; the loader makes the module under `nnx.eval_shape`, which computes none."""
         self.config = config
-        self.embed_vd = nnx.Param(_INIT(rngs.params(), (config.vocab_size, config.hidden_size), dtype))
+        self.embed_vd = nnx.Param(INIT(rngs.params(), (config.vocab_size, config.hidden_size), dtype))
 
         @nnx.split_rngs(splits=config.num_layers)
         @nnx.vmap(in_axes=(0,), out_axes=0)
@@ -132,43 +41,157 @@ class Decoder(nnx.Module):
             return Layer(config, rngs=rngs, dtype=dtype)
 
         self.layers = stacked(rngs)
-        self.final_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, dtype=dtype)
+        self.final_norm = RMSNorm(config.hidden_size, config, dtype=dtype)
         if not config.tied_head:
-            self.head_vd = nnx.Param(_INIT(rngs.params(), (config.vocab_size, config.hidden_size), dtype))
+            self.head_vd = nnx.Param(INIT(rngs.params(), (config.vocab_size, config.hidden_size), dtype))
 
     def __call__(
-        self,
-        tokens: Int[Array, "B L"],
-        positions: Int[Array, "B L"],
-        key_mask: Bool[Array, "B L"],
+        self, tokens: Int[Array, "B L"], positions: Int[Array, "B L"], key_mask: Bool[Array, "B L"]
     ) -> Float[Array, "B L D"]:
         """Final hidden states, normed, in the dtype of the weights, not shifted.
 
         Args:
             tokens: token ids.
-            positions: the position of each token for RoPE; padding may have any.
+            positions: the position of each token, for RoPE and for causality; padding may have any.
             key_mask: which tokens may be attended to; False for padding.
         """
-        cosines, sines = rotation(positions, head_dim=self.config.head_dim, theta=self.config.rope_theta)
-        mask = attention_mask(key_mask, causal=self.config.causal)
-        graph, stacked = nnx.split(self.layers)
+        hidden, _ = self.prefill(tokens, positions, key_mask)
+        return hidden
 
-        def apply(x: Float[Array, "B L D"], weights: Any) -> tuple[Float[Array, "B L D"], None]:
-            return nnx.merge(graph, weights)(x, cosines, sines, mask), None
+    def prefill(
+        self, tokens: Int[Array, "B L"], positions: Int[Array, "B L"], key_mask: Bool[Array, "B L"]
+    ) -> tuple[Float[Array, "B L D"], KeyValues]:
+        """As a call, with the keys (rotated) and values of every layer: [layers, B, L, K, H] each."""
+        return self._run(tokens, _Context(positions, key_mask), None)
 
-        x, _ = jax.lax.scan(apply, self.embed_vd[...][tokens], stacked)
-        return self.final_norm(x)
+    def window(
+        self,
+        tokens: Int[Array, "B L"],
+        positions: Int[Array, "B L"],
+        key_mask: Bool[Array, "B L"],
+        cache: KeyValues,
+        start: Int[Array, " B"],
+        write_from: Int[Array, " B"],
+        *,
+        width: int,
+    ) -> tuple[Float[Array, "B width D"], KeyValues]:
+        """Hidden states of columns start .. start + width - 1, and the cache with those columns renewed.
+
+        Args:
+            tokens: those outside the window are known by the cache alone.
+            positions: as in a call, of all columns.
+            key_mask: as in a call, of all columns.
+            cache: what `prefill` or `window` gave.
+            start: first column of each row's window; the window lies within the columns.
+            write_from: columns of the window before this one keep what is cached, and are seen so.
+            width: static.
+        """
+        columns = start[:, None] + jnp.arange(width, dtype=start.dtype)[None, :]
+
+        def of_window(rows: Array) -> Array:
+            return jnp.take_along_axis(rows, columns, axis=1)
+
+        written = columns >= write_from[:, None]
+        column = jnp.arange(tokens.shape[1], dtype=start.dtype)[None, :]
+        renewed = (column >= jnp.maximum(start, write_from)[:, None]) & (column < start[:, None] + width)
+        context = _Context(of_window(positions), of_window(key_mask) & written, positions, key_mask & ~renewed)
+        hidden, fresh = self._run(of_window(tokens), context, cache)
+        return hidden, jax.tree.map(lambda old, new: _write_columns(old, new, start, written), cache, fresh)
 
     def head(self, hidden: Float[Array, "*axes D"]) -> Float[Array, "*axes V"]:
         """Logits in float32."""
-        weights = self.embed_vd if self.config.tied_head else self.head_vd
-        return jnp.einsum("...D,VD->...V", hidden, weights[...], preferred_element_type=jnp.float32)
+        return contract("...D,VD->...V", hidden, self._head_weight(), dtype=jnp.float32)
+
+    def head_chunk(
+        self, hidden: Float[Array, "*axes D"], part: Int[Array, ""], start: Int[Array, ""], *, parts: int, size: int
+    ) -> Float[Array, "*axes parts size"]:
+        """Logits of some ids of some parts of the vocabulary, so that the whole of it need never be held at once.
+
+        Args:
+            hidden: as `head` takes them.
+            part: the first; there are `config.vocabulary_parts`.
+            start: within each part; size ids from here on are within it.
+            parts: how many; static.
+            size: static.
+        """
+
+        def rows(leaf: Array) -> Array:
+            by_part = leaf.reshape(self.config.vocabulary_parts, -1, *leaf.shape[1:])
+            starts: list[Any] = [part, start, *[0] * (leaf.ndim - 1)]
+            return jax.lax.dynamic_slice(by_part, starts, (parts, size, *leaf.shape[1:]))
+
+        return contract("...D,PVD->...PV", hidden, jax.tree.map(rows, self._head_weight()), dtype=jnp.float32)
+
+    def _head_weight(self) -> Any:
+        return (self.embed_vd if self.config.tied_head else self.head_vd).get_value()
+
+    def _run(
+        self, tokens: Int[Array, "B L"], context: _Context, cache: KeyValues | None
+    ) -> tuple[Float[Array, "B L D"], KeyValues]:
+        config, sliding = self.config, self.config.sliding
+        everywhere = _view(context, config, theta=config.rope_theta, scaling=config.rope_scaling)
+        nearby = None if sliding is None else _view(context, config, theta=sliding.rope_theta, window=sliding.size)
+        slides = None if sliding is None else jnp.asarray(sliding.layers)
+        graph, stacked = nnx.split(self.layers)
+
+        def view_of(slides: Bool[Array, ""] | None) -> _View:
+            if slides is None or nearby is None:
+                return everywhere
+            view: _View = jax.tree.map(functools.partial(jnp.where, slides), nearby, everywhere)
+            return view
+
+        def apply(x: Float[Array, "B L D"], layer: tuple[Any, KeyValues | None, Bool[Array, ""] | None]) -> Any:
+            weights, past, slides = layer
+            view = view_of(slides)
+            cached = None if past is None or view.cached_mask is None else Segment(past, view.cached_mask)
+            return nnx.merge(graph, weights)(x, view.rotation, view.mask, cached)
+
+        x = look_up(self.embed_vd.get_value(), tokens, dtype=self.final_norm.scale.dtype)
+        if config.scaled_embedding:  # rounded to the dtype of the weights, as in transformers' Gemma3
+            x = x * jnp.asarray(math.sqrt(config.hidden_size), x.dtype)
+        x, fresh = jax.lax.scan(apply, x, (stacked, cache, slides))
+        return self.final_norm(x), fresh
 
 
-def attention_mask(key_mask: Bool[Array, "B S"], *, causal: bool) -> Bool[Array, "B L S"]:
-    """Which position may see which: every unpadded key, and where `causal` none that stands later."""
-    length = key_mask.shape[1]
-    visible = jnp.broadcast_to(key_mask[:, None, :], (key_mask.shape[0], length, length))
-    if causal:
-        visible = visible & jnp.tri(length, dtype=bool)[None, :, :]
-    return visible
+class _Context(NamedTuple):
+    """The positions that are computed, and those that they may see in a cache."""
+
+    positions: Int[Array, "B L"]
+    key_mask: Bool[Array, "B L"]
+    """Which of them may be seen, by each other."""
+    cached_positions: Int[Array, "B S"] | None = None
+    cached_mask: Bool[Array, "B S"] | None = None
+
+
+class _View(NamedTuple):
+    """How one kind of layer sees the positions."""
+
+    rotation: Rotation
+    mask: Bool[Array, "B L L"]
+    cached_mask: Bool[Array, "B L S"] | None
+
+
+def _view(
+    context: _Context, config: DecoderConfig, *, theta: float, scaling: Any = None, window: int | None = None
+) -> _View:
+    def visible(positions: Any, key_mask: Any) -> Any:
+        return attention_mask(context.positions, positions, key_mask, causal=config.causal, window=window)
+
+    return _View(
+        rotation(context.positions, head_dim=config.head_dim, theta=theta, scaling=scaling),
+        visible(context.positions, context.key_mask),
+        None if context.cached_mask is None else visible(context.cached_positions, context.cached_mask),
+    )
+
+
+def _write_columns(
+    old: Float[Array, "layers B L K H"],
+    new: Float[Array, "layers B width K H"],
+    start: Int[Array, " B"],
+    written: Bool[Array, "B width"],
+) -> Float[Array, "layers B L K H"]:
+    def write(old: Array, new: Array, start: Array, written: Array) -> Array:
+        kept = jax.lax.dynamic_slice_in_dim(old, start, new.shape[1], axis=1)
+        return write_slice(old, jnp.where(written[None, :, None, None], new, kept), (0, start, 0, 0))
+
+    return jax.vmap(write, in_axes=(1, 1, 0, 0), out_axes=1)(old, new, start, written)

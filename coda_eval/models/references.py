@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from coda_eval.errors import CheckpointError
@@ -31,7 +32,9 @@ def resolve_model(reference: str) -> Path:
     """
     if reference in EMBEDDED:
         return embedded_directory(reference)
-    path = Path(reference).expanduser()
+    if not reference.strip():
+        raise CheckpointError("--model is empty; give an embedded name, a directory or a hub id")
+    path = Path(os.path.expanduser(reference))  # noqa: PTH111  # leaves an unknown user's `~name` as it is, and raises nothing
     if path.is_dir():
         return path
     if path.exists():

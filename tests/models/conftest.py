@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from golden_data import Golden
+from golden_data import GOLDEN_NAMES, Golden
+from models.forwards import Forwards
+
+from coda_eval.models.checkpoint import load_checkpoint
 
 
 def copy_checkpoint(name: str, directory: Path) -> Path:
@@ -27,3 +30,9 @@ def coda(tmp_path: Path) -> Path:
 def qwen3(tmp_path: Path) -> Path:
     """Causal, with a tied head."""
     return copy_checkpoint("qwen3-tiny", tmp_path / "qwen3")
+
+
+@pytest.fixture(scope="session", params=GOLDEN_NAMES)
+def family(request: pytest.FixtureRequest) -> Forwards:
+    """A tiny checkpoint of each family."""
+    return Forwards(load_checkpoint(Golden(request.param).directory))

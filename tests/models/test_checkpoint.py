@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from models.checkpoint_files import WEIGHTS, change_config, read_tensors, write_tensors
 
 from coda_eval.errors import CheckpointError
@@ -19,10 +22,26 @@ VOCABULARY, MASK, PAD, END = 384, 380, 381, 382
 GENERATION = "generation_config.json"
 
 
+@dataclass(frozen=True)
+class Words:
+    """A tokenizer as far as a checkpoint asks it."""
+
+    size: int = VOCABULARY
+    stop_ids: tuple[int, ...] = ()
+    mask_id: int | None = None
+    tokens: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def token_id(self, token: str) -> int | None:
+        return self.tokens.get(token)
+
+
 def test_stop_tokens_come_from_three_places(coda: Path) -> None:
     """config.json, generation_config.json and the tokenizer; each once."""
     change_config(coda, GENERATION, eos_token_id=[7, END])
-    assert load_checkpoint(coda, extra_stop_ids=(9, 7)).stop_ids == (7, 9, END)
+    assert load_checkpoint(coda, tokenizer=Words(stop_ids=(9, 7))).stop_ids == (7, 9, END)
 
 
 def test_a_model_without_a_stop_token_is_refused(coda: Path) -> None:
@@ -51,18 +70,18 @@ def test_a_diffusion_model_needs_a_mask_token(coda: Path) -> None:
 def test_without_a_pad_token_the_first_stop_token_pads(coda: Path) -> None:
     """Padding is invisible, so any token does."""
     change_config(coda, pad_token_id=None)
-    assert load_checkpoint(coda, extra_stop_ids=(9,)).pad_id == 9
+    assert load_checkpoint(coda, tokenizer=Words(stop_ids=(9,))).pad_id == 9
 
 
 def test_a_tokenizer_larger_than_the_vocabulary_is_refused(coda: Path) -> None:
     """The message has both sizes."""
     with pytest.raises(CheckpointError, match=f"the tokenizer has {VOCABULARY + 1} ids, .* vocabulary of {VOCABULARY}"):
-        load_checkpoint(coda, tokenizer_size=VOCABULARY + 1)
+        load_checkpoint(coda, tokenizer=Words(VOCABULARY + 1))
 
 
 def test_neither_the_mask_nor_an_id_above_the_tokenizer_may_be_emitted(coda: Path) -> None:
     """Vocabularies are padded to round sizes; the ids of the padding decode to nothing."""
-    model = load_checkpoint(coda, tokenizer_size=END + 1)
+    model = load_checkpoint(coda, tokenizer=Words(END + 1))
     assert np.flatnonzero(~model.emittable).tolist() == [MASK, END + 1]
 
 
@@ -109,8 +128,13 @@ def test_a_head_that_the_config_promises_is_missed(qwen3: Path) -> None:
 
 def raw_logits(model: Any, tokens: Any, positions: Any, seen: Any) -> Any:
     """What the decoder says before anything is aligned."""
-    decoder = nnx.merge(model._graph, model.parameters)
-    return decoder.head(decoder(tokens, positions, seen))
+
+    @jax.jit
+    def compute(parameters: Any) -> Any:
+        decoder = nnx.merge(model._graph, parameters)
+        return decoder.head(decoder(tokens, positions, seen))
+
+    return compute(model.parameters)
 
 
 @pytest.mark.parametrize("checkpoint", ["coda", "qwen3"])
@@ -118,7 +142,7 @@ def test_hidden_row_p_predicts_position_p(checkpoint: str, request: pytest.Fixtu
     """Both families are shifted: the raw row before it does, and row 0 twice since nothing predicts position 0."""
     model = load_checkpoint(request.getfixturevalue(checkpoint))
     inputs = jnp.asarray([[5, 9, 12, 7]]), jnp.arange(4)[None, :], jnp.ones((1, 4), bool)
-    aligned = model.logits(model.parameters, model.hidden(model.parameters, *inputs))
+    aligned = jax.jit(lambda parameters: model.logits(parameters, model.hidden(parameters, *inputs)))(model.parameters)
     raw = raw_logits(model, *inputs)
     np.testing.assert_allclose(aligned[:, 1:], raw[:, :-1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(aligned[:, 0], raw[:, 0], rtol=0, atol=1e-5)
@@ -127,9 +151,10 @@ def test_hidden_row_p_predicts_position_p(checkpoint: str, request: pytest.Fixtu
 def test_logits_are_float32_whatever_the_weights_are(coda: Path) -> None:
     """Confidences are compared: bfloat16 would tie most of them."""
     model = load_checkpoint(coda, dtype="bfloat16")
-    hidden = model.hidden(model.parameters, jnp.asarray([[5, 9]]), jnp.arange(2)[None, :], jnp.ones((1, 2), bool))
+    inputs = jnp.asarray([[5, 9]]), jnp.arange(2)[None, :], jnp.ones((1, 2), bool)
+    hidden = jax.eval_shape(model.hidden, model.parameters, *inputs)
     assert hidden.dtype == jnp.bfloat16
-    assert model.logits(model.parameters, hidden).dtype == jnp.float32
+    assert jax.eval_shape(model.logits, model.parameters, hidden).dtype == jnp.float32
 
 
 def test_the_hash_covers_the_config_and_the_weights(coda: Path) -> None:
@@ -141,3 +166,49 @@ def test_the_hash_covers_the_config_and_the_weights(coda: Path) -> None:
     write_tensors(coda, {**tensors, "model.norm.weight": tensors["model.norm.weight"] + 1}, file=WEIGHTS)
     hashes.append(checkpoint_sha256(coda))
     assert len(set(hashes)) == 3
+
+
+def test_the_tokens_of_the_family_end_a_text_where_the_tokenizer_has_them(coda: Path) -> None:
+    """An instruct model ends its turn with another token than its text."""
+    assert load_checkpoint(coda, tokenizer=Words(tokens={"<|im_end|>": 11, "other": 12})).stop_ids == (11, END)
+
+
+@pytest.mark.parametrize("tokenizer", [Words(mask_id=7), Words(tokens={"<|mask|>": 7})])
+def test_the_tokenizer_knows_the_mask_where_the_config_does_not(coda: Path, tokenizer: Words) -> None:
+    """As its mask token, or by its name in this family."""
+    change_config(coda, mask_token_id=None)
+    assert load_checkpoint(coda, tokenizer=tokenizer).fill_id == 7
+
+
+def test_contradicting_masks_are_shown_both(coda: Path) -> None:
+    """One of the files is another model's."""
+    with pytest.raises(CheckpointError, match=f"mask_token_id = {MASK}, the tokenizer has 7"):
+        load_checkpoint(coda, tokenizer=Words(mask_id=7))
+
+
+def test_the_mask_must_not_be_the_padding(coda: Path) -> None:
+    """LLaDA's padding would be denoised."""
+    change_config(coda, pad_token_id=MASK)
+    with pytest.raises(CheckpointError, match=f"the mask token {MASK} is also the padding"):
+        load_checkpoint(coda)
+
+
+def test_a_token_that_is_no_id_is_named(coda: Path) -> None:
+    """With what the file says."""
+    change_config(coda, eos_token_id="<|im_end|>")
+    with pytest.raises(CheckpointError, match=r"eos_token_id is '<\|im_end\|>'; a token id"):
+        load_checkpoint(coda)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_parameters_go_straight_to_a_mesh(coda: Path, dtype: str) -> None:
+    """Each where the rule says, with the numbers that one device would hold."""
+    mesh = jax.make_mesh((2,), ("model",), axis_types=(AxisType.Auto,))
+
+    def rule(path: str, shape: tuple[int, ...]) -> NamedSharding:
+        return NamedSharding(mesh, PartitionSpec("model") if path.startswith("embed_vd") else PartitionSpec())
+
+    sharded = load_checkpoint(coda, dtype=dtype, sharding=rule).parameters
+    jax.tree.map(np.testing.assert_array_equal, sharded, load_checkpoint(coda, dtype=dtype).parameters)
+    for leaf in jax.tree.leaves(sharded["embed_vd"]):
+        assert leaf.addressable_shards[0].data.shape[0] == VOCABULARY // 2

@@ -11,28 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from tiny_models import TINY, random_decoder
 
-from coda_eval.models.architecture import DecoderConfig
-from coda_eval.models.decoder import Decoder, attention_mask
+from coda_eval.models.architecture import DecoderConfig, SlidingWindow
+from coda_eval.models.attention import attention_mask
+from coda_eval.models.decoder import Decoder
 
 TOLERANCE = 1e-5
 """Float32 hidden states of order one; the order of sums differs."""
 LENGTH = 6
-DIFFUSION = DecoderConfig(
-    vocab_size=24,
-    hidden_size=16,
-    intermediate_size=20,
-    num_layers=2,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=4,
-    rms_norm_eps=1e-6,
-    rope_theta=100.0,
-    max_positions=32,
-    causal=False,
-    qk_norm=True,
-    tied_head=False,
-)
+DIFFUSION = TINY
 CAUSAL = dataclasses.replace(DIFFUSION, causal=True, tied_head=True)
 TOKENS = np.array([[3, 14, 15, 9, 2, 6], [2, 7, 1, 8, 2, 8]], np.int32)
 
@@ -41,10 +29,7 @@ class Hidden:
     """Hidden states of a random model, compiled for batches of two."""
 
     def __init__(self, config: DecoderConfig) -> None:
-        graph, shapes = nnx.split(nnx.eval_shape(lambda: Decoder(config, rngs=nnx.Rngs(0))))
-        # Larger than the initial ones, with which attention hardly depends on what it sees.
-        random = np.random.default_rng(1)
-        self._weights = jax.tree.map(lambda leaf: random.normal(0.5, 0.4, leaf.shape).astype(np.float32), shapes)
+        graph, self._weights = nnx.split(random_decoder(config))
         self._apply = jax.jit(lambda weights, *inputs: nnx.merge(graph, weights)(*inputs))
 
     def __call__(self, tokens: Any, positions: Any = None, seen: Any = None) -> Any:
@@ -111,18 +96,33 @@ def test_a_row_of_padding_gives_numbers(diffusion: Hidden) -> None:
     assert np.isfinite(diffusion(TOKENS, seen=np.zeros(LENGTH, bool))).all()
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_attention_mask(*, causal: bool) -> None:
-    """Rows are the position that looks, columns what it looks at."""
-    key_mask = jnp.asarray([[False, True, True]])
-    expected = [[0, 0, 0], [0, 1, 0], [0, 1, 1]] if causal else [[0, 1, 1]] * 3
-    np.testing.assert_array_equal(attention_mask(key_mask, causal=causal)[0], np.array(expected, bool))
+SEEN = {
+    "everywhere": ({"causal": False}, [[0, 1, 1, 1]] * 4),
+    "before": ({"causal": True}, [[0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]]),
+    "just before": ({"causal": True, "window": 2}, [[0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]),
+}
 
 
-@pytest.mark.parametrize("tied_head", [False, True])
-@pytest.mark.parametrize("qk_norm", [False, True])
-def test_num_parameters_counts_every_element(*, tied_head: bool, qk_norm: bool) -> None:
+@pytest.mark.parametrize("kind", SEEN)
+def test_attention_mask(kind: str) -> None:
+    """Rows are the position that looks, columns what it looks at; the first column is padding that says position 0."""
+    options, expected = SEEN[kind]
+    positions = jnp.asarray([[0, 0, 1, 2]])
+    mask = attention_mask(positions, positions, jnp.asarray([[False, True, True, True]]), **options)
+    np.testing.assert_array_equal(mask[0], np.array(expected, bool))
+
+
+SWITCHES: dict[str, dict[str, Any]] = {
+    "CoDA": {},
+    "tied": {"tied_head": True},
+    "Qwen2": {"qk_norm": False, "qkv_bias": True},
+    "Gemma 3": {"post_norms": True, "sliding": SlidingWindow(size=2, layers=(True, False), rope_theta=1.0)},
+}
+
+
+@pytest.mark.parametrize("kind", SWITCHES)
+def test_num_parameters_counts_every_element(kind: str) -> None:
     """Without making any."""
-    config = dataclasses.replace(DIFFUSION, tied_head=tied_head, qk_norm=qk_norm)
+    config = dataclasses.replace(TINY, **SWITCHES[kind])
     shapes = jax.tree.leaves(nnx.eval_shape(lambda: nnx.state(Decoder(config, rngs=nnx.Rngs(0)), nnx.Param)))
     assert config.num_parameters == sum(math.prod(leaf.shape) for leaf in shapes)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
+from golden_data import Golden
 
 from coda_eval.errors import CheckpointError
-from coda_eval.models.architecture import DecoderConfig
-from coda_eval.models.families import FAMILIES, family_of
+from coda_eval.models.architecture import DecoderConfig, LinearScaling, SlidingWindow
+from coda_eval.models.families import FAMILIES, family_of, text_fields
 
 CONFIG: dict[str, Any] = {
     "model_type": "qwen3",
@@ -103,7 +106,7 @@ def test_rope_theta_is_read_in_its_newer_form() -> None:
 
 def test_a_scaled_rope_is_refused_in_its_newer_form() -> None:
     """As `rope_scaling` is in the older one."""
-    with pytest.raises(CheckpointError, match="rope_parameters of type 'yarn'"):
+    with pytest.raises(CheckpointError, match=r"rope_parameters = .*'yarn'.*; supported are the types"):
         read(rope_theta=None, rope_parameters={"rope_type": "yarn", "rope_theta": 5e5})
 
 
@@ -117,3 +120,124 @@ def test_a_head_in_the_file_is_used_whatever_the_config_claims(claim: bool | Non
 def test_without_a_head_the_embedding_is_it_unless_the_config_denies_it(claim: bool | None, *, tied: bool) -> None:
     """A head that config.json says is separate is then reported as a missing tensor."""
     assert read(tie_word_embeddings=claim).tied_head is tied
+
+
+def golden_config(name: str) -> dict[str, Any]:
+    """`config.json` of a tiny checkpoint."""
+    content: dict[str, Any] = json.loads((Golden(name).directory / "config.json").read_text())
+    return content
+
+
+def read_golden(name: str, /, **fields: Any) -> DecoderConfig:
+    """Its architecture with some fields changed; `ABSENT` removes one."""
+    config = {field: value for field, value in {**golden_config(name), **fields}.items() if value is not ABSENT}
+    return family_of(config).read_config(config, [])
+
+
+ABSENT = object()
+UNSUPPORTED: dict[str, dict[str, Any]] = {
+    "coda-tiny": {"hidden_act": "relu", "quantization_config": {"quant_method": "gptq"}, "attention_bias": True},
+    "dream-tiny": {"hidden_act": "gelu", "use_sliding_window": True, "partial_rotary_factor": 0.5},
+    "llada-tiny": {
+        "activation_type": "swiglu",
+        "block_type": "sequential",
+        "layer_norm_type": "default",
+        "alibi": True,
+        "rope": False,
+        "multi_query_attention": True,
+        "attention_layer_norm": True,
+        "include_bias": True,
+        "include_qkv_bias": True,
+        "scale_logits": True,
+        "input_emb_norm": True,
+        "clip_qkv": 8.0,
+        "block_group_size": 2,
+    },
+    "qwen3-tiny": {"attention_bias": True, "layer_types": ["sliding_attention"] * 3},
+    "qwen2-tiny": {"use_sliding_window": True},
+    "llama-tiny": {"attention_bias": True, "mlp_bias": True},
+    "gemma3-tiny": {
+        "hidden_activation": "silu",
+        "attn_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+        "use_bidirectional_attention": True,
+        "layer_types": ["chunked_attention"] * 7,
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "field"), [(name, field) for name, fields in UNSUPPORTED.items() for field in fields])
+def test_every_family_refuses_what_the_decoder_lacks(name: str, field: str) -> None:
+    """By the name of the field and its value."""
+    value = UNSUPPORTED[name][field]
+    with pytest.raises(CheckpointError, match=re.escape(f"{field} = {value!r}")):
+        read_golden(name, **{field: value})
+
+
+OLDER: dict[str, dict[str, Any]] = {
+    "llama-tiny": {
+        "rope_theta": 500000.0,
+        "rope_scaling": {
+            "type": "llama3",
+            "factor": 32.0,
+            "high_freq_factor": 4.0,
+            "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 64,
+        },
+    },
+    "gemma3-tiny": {
+        "rope_theta": 1e6,
+        "rope_local_base_freq": 1e4,
+        "rope_scaling": None,
+        "layer_types": ABSENT,
+        "sliding_window_pattern": 6,
+        "_sliding_window_pattern": ABSENT,
+    },
+    "qwen2-tiny": {"rope_theta": 1e6, "layer_types": ABSENT},
+}
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_the_older_form_of_a_config_says_the_same(name: str) -> None:
+    """`rope_theta`, `rope_scaling` and `rope_local_base_freq`, which the released checkpoints still have."""
+    assert read_golden(name, rope_parameters=ABSENT, **OLDER[name]) == read_golden(name)
+
+
+def test_gemma_slides_but_for_every_sixth_layer() -> None:
+    """And scales its queries by a number of its own."""
+    config = read_golden("gemma3-tiny", query_pre_attn_scalar=64)
+    assert config.sliding == SlidingWindow(size=8, layers=(*[True] * 5, False, True), rope_theta=1e4)
+    assert config.query_scale == 64**-0.5
+
+
+def test_linear_scaling_of_positions_is_read() -> None:
+    """The larger Gemmas have it."""
+    full = {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6}
+    parameters = {**golden_config("gemma3-tiny")["rope_parameters"], "full_attention": full}
+    assert read_golden("gemma3-tiny", rope_parameters=parameters).rope_scaling == LinearScaling(factor=8.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [("qwen2-tiny", "num_attention_heads", 5), ("llama-tiny", "num_key_value_heads", 3), ("llada-tiny", "n_heads", 5)],
+)
+def test_heads_that_do_not_fit_are_refused(name: str, field: str, value: int) -> None:
+    """With both numbers."""
+    with pytest.raises(CheckpointError, match=f"{field} = {value}.* does not divide it"):
+        read_golden(name, **{field: value})
+
+
+@pytest.mark.parametrize("value", ["64", 0, -3, 2.5, True])
+def test_a_size_that_is_no_size_is_named(value: Any) -> None:
+    """Instead of a traceback later."""
+    with pytest.raises(CheckpointError, match=re.escape(f"hidden_size = {value!r}; a positive whole number")):
+        read(hidden_size=value)
+
+
+@pytest.mark.parametrize("prefix", ["language_model.model.", "model.language_model."])
+def test_a_model_inside_a_larger_one_is_found(prefix: str) -> None:
+    """Gemma 3 with a vision tower, in the names of transformers 4 and 5."""
+    tensors = {f"{prefix}norm.weight": 1, "vision_tower.x": 2, "multi_modal_projector.y": 3, "lm_head.weight": 4}
+    assert FAMILIES["gemma3"].canonical(tensors) == {"model.norm.weight": 1, "lm_head.weight": 4}
+    config = {"model_type": "gemma3", "text_config": golden_config("gemma3-tiny"), "eos_token_id": [1, 106]}
+    assert family_of(config).read_config(text_fields(config), []) == read_golden("gemma3-tiny")

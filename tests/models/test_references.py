@@ -38,12 +38,21 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
         resolve_model(str(file))
 
 
-@pytest.mark.parametrize("reference", ["coda-tny", "./missing", "/missing/directory", "~/missing", "a/b/c"])
+@pytest.mark.parametrize(
+    "reference", ["coda-tny", "./missing", "/missing/directory", "~/missing", "~nosuchuser/x", "a/b/c"]
+)
 def test_an_unknown_name_lists_what_there_is(reference: str) -> None:
     """Paths that do not exist are not looked up on the hub."""
     with pytest.raises(CheckpointError, match="no model") as caught:
         resolve_model(reference)
     assert all(name in str(caught.value) for name in (repr(reference), *EMBEDDED))
+
+
+@pytest.mark.parametrize("reference", ["", " "])
+def test_an_empty_name_is_not_the_working_directory(reference: str) -> None:
+    """As a variable that is not set makes it."""
+    with pytest.raises(CheckpointError, match="--model is empty"):
+        resolve_model(reference)
 
 
 def test_a_hub_id_offline_is_one_line() -> None:

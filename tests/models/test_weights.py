@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from golden_data import Golden
+from golden_data import GOLDEN_NAMES, Golden
 from models.checkpoint_files import INDEX, WEIGHTS, read_tensors, shard, write_tensors
 
 from coda_eval.errors import CheckpointError
 from coda_eval.models.checkpoint import CheckpointModel, load_checkpoint, read_config
 from coda_eval.models.families import family_of
-from coda_eval.models.weights import load_decoder, save_decoder, tensor_names
+from coda_eval.models.tensors import list_tensors, weight_files
+from coda_eval.models.weights import load_decoder, save_decoder
 
 GATE = "model.layers.1.mlp.gate_proj.weight"
 """[160, 64] in both tiny checkpoints."""
@@ -103,7 +104,7 @@ def test_files_that_the_index_does_not_name_are_left_alone(coda: Path, reference
     assert_equal_weights(load_checkpoint(coda), reference)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"weight_map": []}', "{}"])
+@pytest.mark.parametrize("content", ["{", "[]", '{"weight_map": []}', '{"weight_map": {"a": 1}}', "{}"])
 def test_a_damaged_index_is_named(coda: Path, content: str) -> None:
     """Not JSON, or not an index."""
     (coda / INDEX).write_text(content)
@@ -128,16 +129,19 @@ def test_weights_are_cast_to_the_dtype_asked_for(reference: CheckpointModel) -> 
     jax.tree.map(np.testing.assert_array_equal, model.parameters, rounded)
 
 
-@pytest.mark.parametrize("name", ["coda-tiny", "qwen3-tiny"])
+@pytest.mark.parametrize("name", GOLDEN_NAMES)
 def test_saved_weights_equal_the_loaded_file(name: str, tmp_path: Path) -> None:
     """Loading and saving are inverse: the same names, layouts and numbers."""
     directory = Golden(name).directory
     hf_config = read_config(directory)
     family = family_of(hf_config)
-    config = family.read_config(hf_config, list(tensor_names(directory)))
-    decoder = load_decoder(directory, config, family, dtype=jnp.dtype("float32"))
+    config = family.read_config(hf_config, list_tensors(directory))
+    decoder = load_decoder(directory, config, family, dtype="float32")
     save_decoder(decoder, family, tmp_path, dtype=jnp.dtype("float32"))
-    saved, original = read_tensors(tmp_path), read_tensors(directory)
+    saved = read_tensors(tmp_path)
+    original = {
+        name: tensor for file in weight_files(directory) for name, tensor in read_tensors(directory, file.name).items()
+    }
     assert saved.keys() == original.keys()
     for tensor, expected in original.items():
         np.testing.assert_array_equal(saved[tensor], expected, err_msg=tensor)

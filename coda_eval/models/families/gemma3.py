@@ -1,0 +1,64 @@
+"""Gemma 3: norms before and after, a scaled embedding, and layers that see only what is near."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+
+from coda_eval.models.architecture import DecoderConfig, SlidingWindow
+from coda_eval.models.families.fields import (
+    HuggingFaceConfig,
+    read_field,
+    read_layer_types,
+    read_number,
+    read_size,
+    refuse_unsupported,
+)
+from coda_eval.models.families.llama import LLAMA_WEIGHTS, read_llama
+
+GEMMA3_WEIGHTS = LLAMA_WEIGHTS | {
+    "layers.attention_post_norm.scale": "model.layers.{layer}.post_attention_layernorm.weight",
+    "layers.feed_forward_norm.scale": "model.layers.{layer}.pre_feedforward_layernorm.weight",
+    "layers.feed_forward_post_norm.scale": "model.layers.{layer}.post_feedforward_layernorm.weight",
+}
+
+
+def read_gemma3(config: HuggingFaceConfig, tensors: Collection[str]) -> DecoderConfig:
+    """Gemma 3's fields; the newer form of RoPE has one entry for each kind of layer."""
+    refuse_unsupported(
+        config,
+        {
+            "hidden_activation": ("gelu_pytorch_tanh", None),
+            "attn_logit_softcapping": (None,),
+            "final_logit_softcapping": (None,),
+            "use_bidirectional_attention": (False, None),
+        },
+    )
+    parameters = config.get("rope_parameters") or {}
+    if parameters:
+        everywhere, nearby = read_field(parameters, "full_attention"), read_field(parameters, "sliding_attention")
+        refuse_unsupported(nearby, {"rope_type": ("default",)})
+        local_theta = read_number(nearby, "rope_theta")
+    else:
+        everywhere, local_theta = None, read_number(config, "rope_local_base_freq")
+    # The rest is Llama's, but for what the activation is called.
+    plain = {
+        name: value for name, value in config.items() if name not in ("hidden_act", "layer_types", "rope_parameters")
+    }
+    if everywhere is not None:
+        plain["rope_parameters"] = everywhere
+    shared = read_llama(plain, tensors, causal=True, qk_norm=True)
+    pattern = config.get("sliding_window_pattern", config.get("_sliding_window_pattern"))
+    return dataclasses.replace(
+        shared,
+        activation="gelu_tanh",
+        post_norms=True,
+        norm_adds_one=True,
+        scaled_embedding=True,
+        query_scale=read_number(config, "query_pre_attn_scalar") ** -0.5,
+        sliding=SlidingWindow(
+            size=read_size(config, "sliding_window"),
+            layers=read_layer_types(config, layers=shared.num_layers, pattern=pattern),
+            rope_theta=local_theta,
+        ),
+    )
