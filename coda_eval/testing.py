@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -29,6 +30,7 @@ class ScriptedModel:
         stop_ids: tuple[int, ...] = (),
         emittable: Sequence[int] | None = None,
         max_positions: int = 1024,
+        vocabulary_parts: int = 1,
     ) -> None:
         """`sureness`: the logit of the predicted token, the others' being 0."""
         assert len(script) == len(sureness)
@@ -39,6 +41,7 @@ class ScriptedModel:
         self.pad_id = 0
         self.stop_ids = stop_ids
         self.max_positions = max_positions
+        self.vocabulary_parts = vocabulary_parts
         self.emittable: Bool[np.ndarray, " V"] = np.isin(
             np.arange(vocabulary), [i for i in range(vocabulary) if i != fill_id] if emittable is None else emittable
         )
@@ -52,3 +55,39 @@ class ScriptedModel:
     def logits(self, parameters: Any, hidden: Float[Array, "B L V"]) -> Float[Array, "B L V"]:
         """What `hidden` gave."""
         return hidden
+
+    def head_chunk(
+        self,
+        parameters: Any,
+        hidden: Float[Array, "N V"],
+        part: Int[Array, ""],
+        start: Int[Array, ""],
+        *,
+        parts: int,
+        size: int,
+    ) -> Float[Array, "N parts size"]:
+        """Some columns of what `hidden` gave."""
+        by_part = hidden.reshape(hidden.shape[0], self.vocabulary_parts, -1)
+        return jax.lax.dynamic_slice(by_part, (0, part, start), (hidden.shape[0], parts, size))
+
+    def prefill(
+        self, parameters: Any, tokens: Int[Array, "B L"], positions: Int[Array, "B L"], key_mask: Bool[Array, "B L"]
+    ) -> tuple[Float[Array, "B L V"], tuple[()]]:
+        """Nothing to cache."""
+        return self.hidden(parameters, tokens, positions, key_mask), ()
+
+    def window(
+        self,
+        parameters: Any,
+        tokens: Int[Array, "B L"],
+        positions: Int[Array, "B L"],
+        key_mask: Bool[Array, "B L"],
+        cache: tuple[()],
+        start: Int[Array, " B"],
+        write_from: Int[Array, " B"],
+        *,
+        width: int,
+    ) -> tuple[Float[Array, "B width V"], tuple[()]]:
+        """The logits of the columns asked for."""
+        columns = start[:, None] + jnp.arange(width)[None, :]
+        return self._logits[jnp.take_along_axis(positions, columns, axis=1)], ()

@@ -2,91 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
+
+
+class AcceptanceKnobs(NamedTuple):
+    """Traced; a rule reads its own."""
+
+    alg_temp: Float[Array, ""]
+    """Temperature of the choice of positions; 0 takes the most confident ones."""
+    threshold: Float[Array, ""]
+    factor: Float[Array, ""]
+    entropy_bound: Float[Array, ""]
+
+
+class Pace(NamedTuple):
+    """Where each row is in the schedule of its block."""
+
+    masks: Int[Array, " B"]
+    """Masked positions of the block."""
+    steps_left: Int[Array, " B"]
+    """At least 1."""
+    ratio: Float[Array, " B"]
+    """Dream's share for this step (`transfer_ratios`)."""
 
 
 class Offer(NamedTuple):
     """What a rule decides on."""
 
-    confidence: Float[Array, "B G"]
-    masked: Bool[Array, "B G"]
-    """Positions of the canvas that hold nothing yet."""
-    ratio: Float[Array, ""]
-    """The schedule's share for this step (`transfer_ratios`)."""
-    alg_temp: Float[Array, ""]
-    keys: Key[Array, " B"]
+    confidence: Float[Array, "B L"]
+    """Minus infinity where nothing is on offer."""
+    candidates: Bool[Array, "B L"]
+    """Masked positions for which a token is proposed."""
+    leading: Bool[Array, "B L"]
+    """Those among which at least one must be committed, where there are any."""
+    pace: Pace
+    knobs: AcceptanceKnobs
+    luck: Float[Array, "B L"]
+    """Uniform in [0, 1), where chance plays a part."""
 
 
 @runtime_checkable
 class AcceptanceRule(Protocol):
     """Decides on each step; hashable, since the compiled loop depends on it."""
 
-    def idle(self, masked: Bool[Array, "B G"], ratio: Float[Array, ""]) -> Bool[Array, ""]:
-        """This step commits nothing in any row, whatever the model says: its forward can be left out."""
+    def idle(self, pace: Pace) -> Bool[Array, " B"]:
+        """This step commits nothing in the row, whatever the model says: its forward can be left out."""
 
-    def accept(self, offer: Offer) -> Bool[Array, "B G"]:
-        """The positions to commit, all of them masked."""
+    def accept(self, offer: Offer) -> Bool[Array, "B L"]:
+        """The positions to commit, all of them candidates."""
 
 
-@dataclass(frozen=True)
-class CountSchedule:
-    """Commits the most confident share of the masked positions (Dream's and CoDA's rule).
+def never(pace: Pace) -> Bool[Array, " B"]:
+    """No step of any row is idle: the model decides how many positions are committed."""
+    return jnp.zeros_like(pace.masks, bool)
 
-    The reference takes one count for all rows, from the mean number of masks, and where a row has fewer it writes masks
-    over tokens (generation_utils.py:507-527); here each row has its own count. Ties go to the earlier position.
+
+def precedes(score: Float[Array, "B L"]) -> Bool[Array, "B L L"]:
+    """`[b, j, i]`: position j of row b comes before position i: it has the higher score, or the same further left.
+
+    Comparing all pairs takes the place of a sort: rows are short, and sorts are slow to compile and to run.
     """
-
-    def idle(self, masked: Bool[Array, "B G"], ratio: Float[Array, ""]) -> Bool[Array, ""]:
-        """True for the steps whose count is truncated to zero."""
-        return jnp.all(_counts(masked, ratio) == 0)
-
-    def accept(self, offer: Offer) -> Bool[Array, "B G"]:
-        """Most confident first; with `alg_temp`, drawn without replacement from softmax(confidence / alg_temp)."""
-        noise = jax.vmap(lambda key: jax.random.gumbel(key, offer.masked.shape[1:]))(offer.keys)
-        drawn = offer.confidence / jnp.where(offer.alg_temp > 0, offer.alg_temp, 1.0) + noise
-        score = jnp.where(offer.alg_temp > 0, drawn, offer.confidence)
-        rank = _rank(jnp.where(offer.masked, score, -jnp.inf))
-        return (rank < _counts(offer.masked, offer.ratio)[:, None]) & offer.masked
+    left = jnp.arange(score.shape[1])
+    mine, other = score[:, None, :], score[:, :, None]
+    return (other > mine) | ((other == mine) & (left[:, None] < left[None, :])[None])
 
 
-@dataclass(frozen=True)
-class IndependentTransfer:
-    """Commits each masked position by itself with the schedule's probability (`origin`; Austin et al., 2021)."""
-
-    def idle(self, masked: Bool[Array, "B G"], ratio: Float[Array, ""]) -> Bool[Array, ""]:
-        """Only where nothing is masked."""
-        return ~jnp.any(masked)
-
-    def accept(self, offer: Offer) -> Bool[Array, "B G"]:
-        """Confidence plays no part."""
-        draws = jax.vmap(lambda key: jax.random.uniform(key, offer.masked.shape[1:]))(offer.keys)
-        return (draws < offer.ratio) & offer.masked
-
-
-@dataclass(frozen=True)
-class LeftToRight:
-    """Commits the first masked position: autoregressive decoding on the same loop."""
-
-    def idle(self, masked: Bool[Array, "B G"], ratio: Float[Array, ""]) -> Bool[Array, ""]:
-        """Only where nothing is masked."""
-        return ~jnp.any(masked)
-
-    def accept(self, offer: Offer) -> Bool[Array, "B G"]:
-        """Neither confidence nor schedule plays a part."""
-        return offer.masked & (jnp.cumsum(offer.masked.astype(jnp.int32), axis=1) == 1)
-
-
-def _counts(masked: Bool[Array, "B G"], ratio: Float[Array, ""]) -> Int[Array, " B"]:
-    """`int(masks * (1 - s/t))` in float32, as the reference truncates it (generation_utils.py:508)."""
-    return (masked.sum(axis=1).astype(jnp.float32) * ratio).astype(jnp.int32)
-
-
-def _rank(score: Float[Array, "B G"]) -> Int[Array, "B G"]:
+def rank(score: Float[Array, "B L"]) -> Int[Array, "B L"]:
     """0 for the highest score of the row; equal scores in order of position."""
-    order = jnp.argsort(-score, axis=1, stable=True)
-    return jnp.argsort(order, axis=1, stable=True)
+    return jnp.sum(precedes(score), axis=1, dtype=jnp.int32)
+
+
+def at_pace(offer: Offer) -> Bool[Array, "B L"]:
+    """The most confident leading candidates that must be committed for the block to be done in its steps."""
+    due = -(-offer.pace.masks // offer.pace.steps_left)
+    leading = rank(jnp.where(offer.leading, offer.confidence, -jnp.inf))
+    return offer.leading & (leading < jnp.maximum(due, 1)[:, None])

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from coda_eval.samplers.tokens import Proposal
+from coda_eval.samplers.tokens import Choice
 
-Confidence = Callable[[Proposal], Float[Array, "B L"]]
-"""Higher is surer."""
-
-
-def probability(proposal: Proposal) -> Float[Array, "B L"]:
-    """The probability of the proposed token (`maskgit_plus`)."""
-    chosen = jnp.take_along_axis(proposal.log_probabilities, proposal.tokens[..., None], axis=-1)
-    return jnp.exp(chosen[..., 0])
+Confidence = Callable[[Choice, Float[Array, " N"]], Float[Array, " N"]]
+"""Of the choice at each position, and a uniform random number for it. Higher is surer."""
 
 
-def margin(proposal: Proposal) -> Float[Array, "B L"]:
+def probability(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
+    """The probability of the proposed token (`maskgit_plus`, `low_confidence`)."""
+    return jnp.exp(choice.log_probability)
+
+
+def margin(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
     """The probability of the best token less that of the second best (`topk_margin`)."""
-    best = jax.lax.top_k(jnp.exp(proposal.log_probabilities), 2)[0]
-    return best[..., 0] - best[..., 1]
+    return choice.margin
 
 
-def negative_entropy(proposal: Proposal) -> Float[Array, "B L"]:
-    """The sum of p log(p + 1e-10) (`entropy`; CoDA, generation_utils.py:94)."""
-    probabilities = jnp.exp(proposal.log_probabilities)
-    return jnp.sum(probabilities * jnp.log(probabilities + 1e-10), axis=-1)
+def negative_entropy(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
+    """The sum of p log p (`entropy`)."""
+    return choice.negative_entropy
+
+
+def chance(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
+    """Uniform: positions are committed in random order (LLaDA's `random` remasking)."""
+    return luck

@@ -9,11 +9,33 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 @runtime_checkable
-class LanguageModel(Protocol):
+class Head(Protocol):
+    """From hidden states to logits, some of the vocabulary at a time."""
+
+    @property
+    def vocabulary_parts(self) -> int:
+        """Stretches of ids of equal length that devices may share out among them; 1 for a small vocabulary."""
+
+    def head_chunk(
+        self,
+        parameters: Any,
+        hidden: Float[Array, "*axes D"],
+        part: Int[Array, ""],
+        start: Int[Array, ""],
+        *,
+        parts: int,
+        size: int,
+    ) -> Float[Array, "*axes parts size"]:
+        """Float32 logits of some parts of the vocabulary, the first of them `part`: of each `size` ids from `start`."""
+
+
+@runtime_checkable
+class LanguageModel(Head, Protocol):
     """A model whose outputs are aligned: row p predicts the token at position p, whatever the checkpoint's convention.
 
     Instances are compared by identity, so that `jax.jit` can take one as a static argument; the weights are passed
-    beside it, as a traced one.
+    beside it, as a traced one. A cache is a pytree of keys (after RoPE) and values, [layers, B, L, K, H], that only the
+    model looks into.
     """
 
     @property
@@ -55,3 +77,31 @@ class LanguageModel(Protocol):
 
     def logits(self, parameters: Any, hidden: Float[Array, "*axes D"]) -> Float[Array, "*axes V"]:
         """Float32 logits over the whole vocabulary."""
+
+    def prefill(
+        self,
+        parameters: Any,
+        tokens: Int[Array, "B L"],
+        positions: Int[Array, "B L"],
+        key_mask: Bool[Array, "B L"],
+    ) -> tuple[Float[Array, "B L D"], Any]:
+        """As `hidden`, and a cache of every column."""
+
+    def window(
+        self,
+        parameters: Any,
+        tokens: Int[Array, "B L"],
+        positions: Int[Array, "B L"],
+        key_mask: Bool[Array, "B L"],
+        cache: Any,
+        start: Int[Array, " B"],
+        write_from: Int[Array, " B"],
+        *,
+        width: int,
+    ) -> tuple[Float[Array, "B W D"], Any]:
+        """Aligned hidden states of the columns from `start` to `start + width` of each row, and the cache behind them.
+
+        Only what is needed for them is computed, against the cached keys and values of the rest. The new keys and
+        values go into the cache, but for those left of `write_from` (in the same columns as `start`), which stay as
+        they are, for this forward too.
+        """

@@ -9,17 +9,18 @@ _EPS = 1e-3  # `eps` of Dream's and CoDA's generation config: the time at which 
 _CAPACITY = 1024
 
 
-def transfer_ratios(steps: int) -> Float[np.ndarray, " capacity"]:
-    """1 - s/t for each step from time t to time s, 1 for the last step; zeros behind it.
+def transfer_ratios(*steps: int) -> Float[np.ndarray, "schedules capacity"]:
+    """1 - s/t for each step from time t to time s, 1 for the last step; zeros behind it. A row for each of `steps`.
 
     Time runs from 1 to 0.001 in equal steps (Dream and CoDA, generation_utils.py:440-512). Computed in float32 as
     `torch.linspace` does it, from both ends: the counts are truncated products of these numbers and would differ.
     The length is a multiple of 1024, so that a sweep over step counts keeps one shape.
     """
-    times = _torch_linspace(1.0, _EPS, steps + 1)
-    ratios = np.zeros(-(-steps // _CAPACITY) * _CAPACITY, np.float32)
-    ratios[:steps] = np.float32(1) - times[1:] / times[:-1]
-    ratios[steps - 1] = 1
+    ratios = np.zeros((len(steps), -(-max(steps) // _CAPACITY) * _CAPACITY), np.float32)
+    for row, count in zip(ratios, steps, strict=True):
+        times = _torch_linspace(1.0, _EPS, count + 1)
+        row[:count] = np.float32(1) - times[1:] / times[:-1]
+        row[count - 1] = 1
     return ratios
 
 

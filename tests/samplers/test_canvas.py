@@ -71,3 +71,27 @@ def test_positions_never_overflow_the_dtype_of_the_device(width: int) -> None:
 def test_prompt_widths_are_rounded_up(lengths: list[int], width: int) -> None:
     """So that suites of nearly the same length share a compilation."""
     assert prompt_width(lengths) == width
+
+
+def test_suffixes_stand_behind_the_canvas() -> None:
+    """Padded on the right; with one, no stop token ends the text."""
+    canvas = build_canvas(
+        [[1, 2], [3]],
+        width=2,
+        max_new_tokens=2,
+        fill_id=FILL,
+        pad_id=PAD,
+        suffixes=[[4], []],
+        suffix_width=2,
+    )
+    assert canvas.tokens.tolist() == [[1, 2, FILL, FILL, 4, PAD], [PAD, 3, FILL, FILL, PAD, PAD]]
+    assert canvas.key_mask.astype(int).tolist() == [[1, 1, 1, 1, 1, 0], [0, 1, 1, 1, 0, 0]]
+    assert canvas.positions[0, :5].tolist() == [0, 1, 2, 3, 4]
+    assert canvas.ending.any(axis=1).tolist() == [False, True]
+
+
+def test_holes_are_masked_where_they_are_asked_for() -> None:
+    """Otherwise a mask token in a prompt is a token like any other."""
+    for holes in (False, True):
+        canvas = build_canvas([[1, FILL, 2]], width=4, max_new_tokens=1, fill_id=FILL, pad_id=PAD, holes=holes)
+        assert canvas.masked.astype(int).tolist() == [[0, 0, int(holes), 0, 1]]

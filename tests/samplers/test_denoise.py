@@ -2,100 +2,125 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from golden_data import Golden
-from samplers.decoding import knobs, naive_loop
+from samplers.decoding import NaiveDecoder, WithoutStops, decode_rows
 
-from coda_eval.models.checkpoint import CheckpointModel, load_checkpoint
-from coda_eval.samplers.algorithms import ALGORITHMS
-from coda_eval.samplers.canvas import Canvas, build_canvas
-from coda_eval.samplers.denoise import NOT_COMMITTED, Generation, Knobs, denoise
+from coda_eval.config import SamplerConfig
+from coda_eval.models.checkpoint import load_checkpoint
+from coda_eval.samplers.denoise import NOT_COMMITTED
 from coda_eval.testing import ScriptedModel
 
 PROMPTS = ([5, 9, 12], [7, 7, 30, 41, 3], [88])
-NEW = 12
+WIDTH = 5
+SMALL = SamplerConfig(max_new_tokens=12)
+BLOCKS = dataclasses.replace(SMALL, block_length=5)
+"""Three blocks of five for twelve tokens: rounded up, and cut."""
+
+RULES = {
+    "maskgit_plus": {"algorithm": "maskgit_plus", "steps": 6},
+    "topk_margin": {"algorithm": "topk_margin", "steps": 20},
+    "entropy": {"algorithm": "entropy"},
+    "quotas": {"algorithm": "low_confidence", "steps": 7},
+    "threshold": {"threshold": 0.06},
+    "margin_threshold": {"algorithm": "topk_margin", "threshold": 0.02},
+    "entropy_threshold": {"algorithm": "entropy", "threshold": 1.0},
+    "factor": {"factor": 2.85},
+    "entropy_bound": {"algorithm": "entropy", "entropy_bound": 9.0},
+    "hierarchy": {"algorithm": "hierarchy", "threshold": 0.06},
+}
+CACHES = {
+    "prefix": {"cache": "prefix"},
+    "dual": {"cache": "dual"},
+    "vicinity": {"cache": "vicinity", "vicinity": 1},
+    "every-n": {"cache": "every-n", "refresh_every": 1},
+}
 
 
-@pytest.fixture(scope="module")
-def model() -> CheckpointModel:
+@cache
+def model_of(name: str = "coda-tiny") -> Any:
     """A tiny model with random weights, so that confidences are distinct."""
-    return load_checkpoint(Golden("coda-tiny").directory)
+    return load_checkpoint(Golden(name).directory)
 
 
-def canvas_for(model: Any, prompts: Any = PROMPTS, *, width: int = 5, new: int = NEW) -> Canvas:
-    """The prompts, padded."""
-    return build_canvas(prompts, width=width, max_new_tokens=new, fill_id=model.fill_id, pad_id=model.pad_id)
+@cache
+def naive_of(name: str = "coda-tiny") -> NaiveDecoder:
+    """Its forwards compiled once."""
+    return NaiveDecoder(model_of(name))
 
 
-def keys_for(count: int) -> jax.Array:
-    """A key a row."""
-    return jax.random.split(jax.random.key(7), count)
+def assert_equals_naive_loop(config: SamplerConfig, *, rule: str) -> None:
+    """Batch against row by row, up to where each text ends: tokens, steps, forwards."""
+    model, naive = model_of(), naive_of()
+    rows = decode_rows(model, PROMPTS, config, width=WIDTH)
+    for row, prompt in enumerate(PROMPTS):
+        tokens, committed, full, windows = naive.decode(prompt, config, rule=rule)
+        stops = np.isin(tokens, model.stop_ids) & (committed >= 0)
+        end = min(int(np.argmax(stops)) + 1 if stops.any() else len(tokens), SMALL.max_new_tokens or 0)
+        assert rows.tokens[row, WIDTH : WIDTH + end].tolist() == tokens[:end].tolist()
+        assert rows.committed_at[row, WIDTH : WIDTH + end].tolist() == committed[:end].tolist()
+        assert (rows.nfe_full[row], rows.nfe_window[row]) == (full, windows)
 
 
-def run(model: Any, canvas: Canvas, keys: jax.Array, how: Knobs, *, algorithm: str, new: int = NEW) -> Generation:
-    """The loop, its result on the host."""
-    return jax.device_get(
-        denoise(model, model.parameters, canvas, keys, how, algorithm=ALGORITHMS[algorithm], max_new_tokens=new)
-    )
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_equals_a_plain_python_loop(rule: str) -> None:
+    """Semi-autoregressive blocks, no cache."""
+    assert_equals_naive_loop(dataclasses.replace(BLOCKS, **RULES[rule]), rule=rule)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("algorithm", ["origin", "maskgit_plus", "topk_margin", "entropy"])
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param(knobs(NEW), id="greedy"),
-        pytest.param(knobs(5, temperature=0.7, top_p=0.9), id="top-p"),
-        pytest.param(knobs(20, temperature=1.3, top_k=9), id="top-k, more steps than tokens"),
-        pytest.param(knobs(6, temperature=0.4, alg_temp=0.5), id="alg-temp"),
-    ],
-)
-def test_equals_a_plain_python_loop(model: CheckpointModel, algorithm: str, how: Knobs) -> None:
-    """Skipped steps and early ends change nothing before a row's first stop token."""
-    canvas, keys = canvas_for(model), keys_for(len(PROMPTS))
-    generation = run(model, canvas, keys, how, algorithm=algorithm)
-    tokens, committed_at = naive_loop(model, canvas, keys, how, algorithm=algorithm, new=NEW)
-    for row in range(len(PROMPTS)):
-        stops = np.isin(tokens[row], model.stop_ids) & (committed_at[row] != NOT_COMMITTED)
-        end = int(np.argmax(stops)) + 1 if stops.any() else NEW
-        np.testing.assert_array_equal(generation.tokens[row, :end], tokens[row, :end])
-        np.testing.assert_array_equal(generation.committed_at[row, :end], committed_at[row, :end])
+@pytest.mark.parametrize("caching", CACHES)
+def test_every_cache_equals_a_plain_python_loop(caching: str) -> None:
+    """With rows whose blocks take different numbers of forwards: none is refreshed for the sake of another."""
+    config = dataclasses.replace(BLOCKS, max_new_tokens=10, threshold=0.06, **CACHES[caching])  # type: ignore[arg-type]
+    assert_equals_naive_loop(config, rule="threshold")
+
+
+def test_a_schedule_with_a_cache_equals_a_plain_python_loop() -> None:
+    """Steps that commit nothing run no forward; the first that commits something is the refresh."""
+    assert_equals_naive_loop(dataclasses.replace(BLOCKS, algorithm="entropy", cache="dual"), rule="entropy")
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
-def test_a_row_does_not_depend_on_its_batch(model: CheckpointModel, temperature: float) -> None:
+@pytest.mark.parametrize("caching", [None, "dual"])
+def test_a_row_does_not_depend_on_its_batch(temperature: float, caching: str | None) -> None:
     """Alone, among others and in another order, a prompt gets the same completion."""
-    how, keys = knobs(NEW, temperature=temperature), keys_for(len(PROMPTS))
-    together = run(model, canvas_for(model), keys, how, algorithm="entropy")
-    backwards = run(model, canvas_for(model, PROMPTS[::-1]), keys[::-1], how, algorithm="entropy")
-    np.testing.assert_array_equal(together.tokens, backwards.tokens[::-1])
-    for row, prompt in enumerate(PROMPTS):
-        alone = run(model, canvas_for(model, [prompt]), keys[row : row + 1], how, algorithm="entropy")
-        np.testing.assert_array_equal(alone.tokens[0], together.tokens[row])
-        np.testing.assert_array_equal(alone.forwards[0], together.forwards[row])
+    model = model_of()
+    config = dataclasses.replace(BLOCKS, threshold=0.06, temperature=temperature, cache=caching)
+    together = decode_rows(model, PROMPTS, config, width=WIDTH)
+    if not temperature:  # keys go by place in the batch here
+        backwards = decode_rows(model, PROMPTS[::-1], config, width=WIDTH)
+        np.testing.assert_array_equal(together.tokens, backwards.tokens[::-1])
+    alone = decode_rows(model, PROMPTS[:1], config, width=WIDTH)
+    np.testing.assert_array_equal(alone.tokens[0], together.tokens[0])
+    assert alone.nfe_window[0] == together.nfe_window[0]
+    assert alone.nfe_full[0] == together.nfe_full[0]
 
 
-def test_padding_is_invisible(model: CheckpointModel) -> None:
+def test_padding_is_invisible() -> None:
     """More padding before a prompt changes nothing."""
-    how, keys = knobs(NEW), keys_for(1)
-    narrow = run(model, canvas_for(model, [PROMPTS[1]], width=5), keys, how, algorithm="entropy")
-    wide = run(model, canvas_for(model, [PROMPTS[1]], width=9), keys, how, algorithm="entropy")
-    np.testing.assert_array_equal(narrow.tokens, wide.tokens)
+    narrow, wide = (decode_rows(model_of(), [PROMPTS[1]], BLOCKS, width=width) for width in (5, 9))
+    np.testing.assert_array_equal(narrow.tokens[:, 5:], wide.tokens[:, 9:])
 
 
-def test_a_sweep_compiles_once(model: CheckpointModel) -> None:
-    """Steps, temperature, top-p, top-k and alg-temp are traced."""
-    canvas, keys = canvas_for(model, width=7), keys_for(len(PROMPTS))
-    compiled = denoise._cache_size()
-    for steps in (2, 5, 12):
-        for temperature, top_p, top_k, alg_temp in ((0.0, 1.0, 0, 0.0), (0.5, 0.9, 0, 0.0), (1.0, 1.0, 20, 0.3)):
-            how = knobs(steps, temperature=temperature, top_p=top_p, top_k=top_k, alg_temp=alg_temp)
-            run(model, canvas, keys, how, algorithm="maskgit_plus")
-    assert denoise._cache_size() == compiled + 1
+def test_a_stop_token_ends_a_text_as_all_steps_would_have_given_it() -> None:
+    """The stop token is one that the model writes by itself somewhere in the middle."""
+    model = model_of()
+    config = dataclasses.replace(SMALL, algorithm="entropy")
+    whole = decode_rows(WithoutStops(model), PROMPTS, config, width=WIDTH)
+    for row, prompt in enumerate(PROMPTS):
+        stopping = WithoutStops(model)
+        stopping.stop_ids = (int(whole.tokens[row, WIDTH + 4]),)
+        stopped = decode_rows(stopping, [prompt], config, width=WIDTH)
+        end = whole.tokens[row, WIDTH:].tolist().index(stopping.stop_ids[0])
+        assert (
+            stopped.tokens[0, WIDTH : WIDTH + end + 1].tolist() == whole.tokens[row, WIDTH : WIDTH + end + 1].tolist()
+        )
+        assert stopped.nfe_full[0] <= whole.nfe_full[row]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 5.0])
@@ -103,10 +128,8 @@ def test_only_emittable_tokens_are_written(temperature: float) -> None:
     """Neither the mask token nor an id that the tokenizer lacks, however sure the model is of it."""
     mask, beyond = 6, 7
     model = ScriptedModel([mask, beyond, mask, beyond], [9.0] * 4, vocabulary=8, fill_id=mask, emittable=range(6))
-    canvas = canvas_for(model, [[1]] * 64, width=1, new=3)
-    how = knobs(3, temperature=temperature)
-    generation = run(model, canvas, keys_for(64), how, algorithm="maskgit_plus", new=3)
-    assert generation.tokens.max() < 6
+    config = SamplerConfig(max_new_tokens=3, algorithm="maskgit_plus", temperature=temperature)
+    assert decode_rows(model, [[1]] * 64, config, width=1).tokens.max() < 6
 
 
 def test_ends_when_no_mask_stands_before_the_first_stop_token() -> None:
@@ -115,48 +138,68 @@ def test_ends_when_no_mask_stands_before_the_first_stop_token() -> None:
     script = [0, 1, 2, 3, stop, 1, 2, 3, 1]
     sureness = [0.0, 5.0, 4.0, 3.0, 9.0, 2.0, 1.9, 1.8, 1.7]
     model = ScriptedModel(script, sureness, vocabulary=6, fill_id=mask, stop_ids=(stop,))
-    generation = run(
-        model, canvas_for(model, [[0]], width=1, new=8), keys_for(1), knobs(8), algorithm="maskgit_plus", new=8
-    )
-    assert generation.tokens[0].tolist() == [1, 2, 3, stop, mask, mask, mask, mask]
-    assert generation.forwards[0] == 4
+    rows = decode_rows(model, [[0]], SamplerConfig(max_new_tokens=8, algorithm="maskgit_plus"), width=1)
+    assert rows.tokens[0, 1:].tolist() == [1, 2, 3, stop, mask, mask, mask, mask]
+    assert rows.nfe_full[0] == 4
 
 
 def test_steps_that_commit_nothing_run_no_forward() -> None:
     """With more steps than tokens most counts are truncated to zero; each token still takes one forward."""
     model = ScriptedModel([1] * 5, [5.0, 4.0, 3.0, 2.0, 1.0], vocabulary=4, fill_id=3)
-    generation = run(
-        model, canvas_for(model, [[0]], width=1, new=4), keys_for(1), knobs(64), algorithm="entropy", new=4
-    )
-    assert generation.forwards[0] <= 4
-    assert (generation.committed_at != NOT_COMMITTED).all()
+    rows = decode_rows(model, [[0]], SamplerConfig(max_new_tokens=4, steps=64, algorithm="entropy"), width=1)
+    assert rows.nfe_full[0] <= 4
+    assert (rows.committed_at != NOT_COMMITTED).all()
 
 
 def test_equal_confidences_are_committed_from_the_left() -> None:
-    """Ties are broken by position, so that results do not depend on a sort's whims."""
-    model = ScriptedModel([1] * 7, [3.0] * 7, vocabulary=4, fill_id=3)
-    generation = run(
-        model, canvas_for(model, [[0]], width=1, new=6), keys_for(1), knobs(6), algorithm="maskgit_plus", new=6
-    )
-    assert (np.diff(generation.committed_at[0]) >= 0).all()
+    """Ties are broken by position."""
+    model = ScriptedModel([1] * 7, [2.0] * 7, vocabulary=4, fill_id=3)
+    rows = decode_rows(model, [[0]], SamplerConfig(max_new_tokens=6, steps=6, algorithm="maskgit_plus"), width=1)
+    committed = rows.committed_at[0, 1:].tolist()
+    assert committed == sorted(committed)
 
 
-def test_alg_temp_draws_positions_in_proportion(model: CheckpointModel) -> None:
-    """With two masked positions the surer one goes first with probability softmax(confidence / alg_temp)."""
-    model = ScriptedModel([1, 1, 1], [0.0, 3.0, 1.0], vocabulary=4, fill_id=3)
-    rows, alg_temp = 4096, 0.5
-    generation = run(
-        model,
-        canvas_for(model, [[0]] * rows, width=1, new=2),
-        keys_for(rows),
-        knobs(2, alg_temp=alg_temp),
-        algorithm="maskgit_plus",
-        new=2,
-    )
-    first = (generation.committed_at[:, 0] < generation.committed_at[:, 1]).mean()
-    tied = generation.committed_at[:, 0] == generation.committed_at[:, 1]
-    confidences = jnp.exp(jnp.asarray([3.0, 1.0])) / (jnp.exp(jnp.asarray([3.0, 1.0])) + 3.0)
-    expected = jax.nn.softmax(confidences / alg_temp)[0]
-    assert not tied.any() or tied.all()
-    if not tied.all():
-        assert abs(first - float(expected)) < 0.04
+def test_several_blocks_are_filled_at_once() -> None:
+    """A block joins when enough of the one before it is filled, and may commit what the model is sure of."""
+    sureness = [0.0, 9.0, 1.0, 1.1, 1.2, 9.0, 9.0, 1.3, 1.4, 1.5, 9.0, 9.0, 9.0]
+    model = ScriptedModel([1] * 13, sureness, vocabulary=4, fill_id=3)
+    config = SamplerConfig(max_new_tokens=12, block_length=4, threshold=0.9, join_at=0.25, lead_at=1.0)
+    rows = decode_rows(model, [[0]], config, width=1)
+    # Position 1 is sure, so the second block joins after the first step, and from it positions 5 and 6 are taken at
+    # once: then the third joins. The first block commits its best each step.
+    assert rows.committed_at[0, 1:].tolist() == [0, 3, 2, 1, 1, 1, 5, 4, 6, 2, 2, 2]
+
+
+def test_stop_tokens_come_last_where_that_is_asked_for() -> None:
+    """The surest token is a stop token: alone of a block it is committed when everything else is."""
+    stop, mask = 4, 5
+    model = ScriptedModel([0, 1, stop, 2, 3], [0.0, 1.0, 9.0, 2.0, 3.0], vocabulary=6, fill_id=mask, stop_ids=(stop,))
+    config = SamplerConfig(max_new_tokens=4, algorithm="low_confidence", end_of_text="last")
+    assert decode_rows(model, [[0]], config, width=1).committed_at[0, 1:].tolist() == [2, 3, 1, 0]
+
+
+def test_forbidden_end_of_text_is_never_written() -> None:
+    """The model is sure of its padding token; the second best is written, with the confidence of what is left."""
+    model = ScriptedModel([0] * 4, [9.0] * 4, vocabulary=4, fill_id=3)
+    config = SamplerConfig(max_new_tokens=3, algorithm="low_confidence", end_of_text="forbid")
+    assert decode_rows(model, [[1]], config, width=1).tokens[0].tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("algorithm", ["origin", "random"])
+def test_chance_decides_where_confidence_plays_no_part(algorithm: str) -> None:
+    """Over many rows every position is equally early, however sure the model is of it."""
+    model = ScriptedModel([1] * 5, [9.0, 8.0, 7.0, 6.0, 5.0], vocabulary=4, fill_id=3)
+    rows = decode_rows(model, [[0]] * 400, SamplerConfig(max_new_tokens=4, algorithm=algorithm), width=1)
+    mean = rows.committed_at[:, 1:].mean(axis=0)
+    assert np.ptp(mean) < 0.35
+    assert len(np.unique(rows.committed_at[:, 1:], axis=0)) > 10
+
+
+def test_alg_temp_draws_positions_by_confidence() -> None:
+    """The first of two positions is taken with the probability softmax(confidence / alg_temp)."""
+    model = ScriptedModel([1] * 3, [0.0, 3.0, 1.0], vocabulary=4, fill_id=3)
+    config = SamplerConfig(max_new_tokens=2, algorithm="low_confidence", alg_temp=0.5)
+    rows = decode_rows(model, [[0]] * 2000, config, width=1)
+    confidences = np.exp([3.0, 1.0]) / (np.exp([3.0, 1.0]) + 3)
+    expected = 1 / (1 + np.exp((confidences[1] - confidences[0]) / 0.5))
+    assert abs((rows.committed_at[:, 1] == 0).mean() - expected) < 0.04

@@ -42,7 +42,7 @@ def request_of(length: int, *, problem: str = "problem", sample: int = 0) -> Req
 
 def compilations() -> int:
     """How many programs the loop has been compiled to."""
-    count: int = denoise._cache_size()  # type: ignore[attr-defined]  # of jax.jit, and nowhere documented
+    count: int = denoise._cache_size()  # of jax.jit, and nowhere documented
     return count
 
 
@@ -136,6 +136,10 @@ def test_the_algorithm_follows_the_kind_of_model() -> None:
     assert resolve_algorithm(SamplerConfig(), causal=False) == "entropy"
     assert resolve_algorithm(SamplerConfig(), causal=True) == "autoregressive"
     assert resolve_algorithm(SamplerConfig(algorithm="origin"), causal=False) == "origin"
+    assert resolve_algorithm(SamplerConfig(threshold=0.9), causal=False) == "threshold"
+    assert resolve_algorithm(SamplerConfig(threshold=0.9, algorithm="entropy"), causal=False) == "entropy_threshold"
+    assert resolve_algorithm(SamplerConfig(factor=1.0), causal=False) == "factor"
+    assert resolve_algorithm(SamplerConfig(entropy_bound=0.1), causal=False) == "entropy_bound"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,9 @@ def test_the_algorithm_follows_the_kind_of_model() -> None:
         (SamplerConfig(algorithm="entropy"), True, "--algorithm is entropy; this model is causal"),
         (SamplerConfig(steps=8, max_new_tokens=16), True, "--steps is 8; a causal model takes one step a token"),
         (SamplerConfig(alg_temp=0.5), True, "--alg-temp is 0.5; a causal model does not choose positions"),
+        (SamplerConfig(threshold=0.5), True, "--threshold is 0.5; a causal model does not choose positions"),
+        (SamplerConfig(block_length=4), True, "--block-length is 4; a causal model does not choose positions"),
+        (SamplerConfig(cache="dual"), True, "--cache is dual; a causal model uses `prefix`"),
     ],
 )
 def test_what_the_model_cannot_do_is_refused(config: SamplerConfig, message: str, *, causal: bool) -> None:
@@ -156,3 +163,81 @@ def test_what_the_model_cannot_do_is_refused(config: SamplerConfig, message: str
 def test_one_step_a_token_may_be_spelled_out_for_a_causal_model() -> None:
     """It is what happens anyway."""
     assert resolve_algorithm(SamplerConfig(steps=16, max_new_tokens=16), causal=True) == "autoregressive"
+
+
+def test_half_done_batches_go_on_in_half_the_size(sure: ScriptedModel) -> None:
+    """Twelve rows stop at once and four go on: the results are those of any batch, in their order."""
+    requests = [request_of(6 if index % 4 == 0 else 3, problem=str(index)) for index in range(16)]
+    config = dataclasses.replace(GREEDY, batch_size=16, cache="dual", algorithm="low_confidence")
+    compiled = compilations()
+    together = Sampler(sure, config, width=WIDTH).decode(requests).completions
+    assert compilations() == compiled + 2
+    assert [completion.stop_reason for completion in together] == ["length", *["stop_token"] * 3] * 4
+    alone = [decode(sure, request, config=dataclasses.replace(config, batch_size=1))[0] for request in requests[:2]]
+    assert together[:2] == alone
+
+
+def test_a_sweep_compiles_once(sure: ScriptedModel) -> None:
+    """Steps, threshold, temperature, top-p and top-k are traced."""
+    compiled = compilations()
+    for steps in (1, 2, 5):
+        for threshold in (0.3, 0.9):
+            for temperature, top_p, top_k in ((0.0, 1.0, 0), (0.5, 0.9, 0), (1.0, 1.0, 3)):
+                config = dataclasses.replace(
+                    GREEDY,
+                    batch_size=3,
+                    steps=steps,
+                    threshold=threshold,
+                    temperature=temperature,
+                    top_p=top_p,
+                    top_k=top_k,
+                )
+                decode(sure, request_of(2), config=config)
+    assert compilations() == compiled + 1
+
+
+def test_accounting_tells_forwards_by_kind(sure: ScriptedModel) -> None:
+    """Two blocks of two: each is entered by a refresh that commits a token, and finished by a window."""
+    config = SamplerConfig(max_new_tokens=4, batch_size=1, algorithm="low_confidence", block_length=2, cache="dual")
+    (completion,) = decode(sure, request_of(6), config=config)
+    assert completion.tokens == (6, 7, 8, 9)
+    assert (completion.forwards, completion.refreshes, completion.window_forwards) == (2, 2, 2)
+    assert completion.committed == 4
+    assert completion.committed_at == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("caching", ["none", "dual"])
+def test_what_stands_between_given_tokens_is_filled_in(sure: ScriptedModel, caching: str) -> None:
+    """A prefix and a suffix: the whole gap, with what the model says at its positions, and no stop ends it."""
+    config = SamplerConfig(max_new_tokens=3, batch_size=2, algorithm="low_confidence", block_length=2, cache=caching)
+    sampler = Sampler(sure, config, width=WIDTH, suffix_width=4)
+    requests = [
+        Request(prompt=[1, 1, 1], suffix=[1, 1], problem="a", sample=0),
+        Request(prompt=[1], suffix=[1, 1, 1], problem="b", sample=0),
+    ]
+    middle, early = sampler.decode(requests).completions
+    assert middle.tokens == (3, STOP, 5)
+    assert early.tokens == (1, 2, 3)
+    assert middle.stop_reason == "length"
+
+
+def test_masks_anywhere_in_a_prompt_are_filled_in(sure: ScriptedModel) -> None:
+    """Holes of the prompt first, then the canvas until its stop token."""
+    config = SamplerConfig(max_new_tokens=4, batch_size=1, algorithm="low_confidence")
+    sampler = Sampler(sure, config, width=WIDTH, holes=2)
+    (completion,) = sampler.decode([Request(prompt=[9, MASK, 9, MASK], problem="p", sample=0)]).completions
+    assert completion.tokens == (1, 3)
+    with pytest.raises(ConfigError, match="3 masked positions, at most 2"):
+        sampler.decode([Request(prompt=[MASK] * 3, problem="p", sample=0)])
+
+
+def test_holes_do_not_depend_on_the_batch(undecided: ScriptedModel) -> None:
+    """Rows with holes in different blocks, decoded together and alone."""
+    config = dataclasses.replace(GREEDY, batch_size=2, max_new_tokens=4, block_length=3, threshold=0.5, cache="dual")
+    requests = [
+        Request(prompt=[9, MASK, 9, 9, 9, MASK], problem="a", sample=0),
+        Request(prompt=[9, 9], problem="b", sample=0),
+    ]
+    together = Sampler(undecided, config, width=WIDTH, holes=2).decode(requests).completions
+    alone = Sampler(undecided, config, width=WIDTH, holes=2)
+    assert [alone.decode([request]).completions[0] for request in requests] == together

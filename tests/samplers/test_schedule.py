@@ -13,7 +13,7 @@ from coda_eval.samplers.schedule import transfer_ratios
 def counts(new: int, steps: int) -> list[int]:
     """Tokens committed by each step from a canvas of `new` masks, truncated as the reference truncates them."""
     masks, committed = new, []
-    for ratio in transfer_ratios(steps)[:steps]:
+    for ratio in transfer_ratios(steps)[0, :steps]:
         committed.append(int(np.float32(masks) * ratio))
         masks -= committed[-1]
     return committed
@@ -60,11 +60,18 @@ def test_every_mask_is_committed_in_the_end(new: int, steps: int) -> None:
 def test_step_counts_share_a_shape(steps: int) -> None:
     """So that a sweep compiles once: the last step takes everything, and what lies behind it nothing."""
     ratios = transfer_ratios(steps)
-    assert ratios.shape == (1024,)
-    assert ratios[steps - 1] == 1
-    assert not ratios[steps:].any()
+    assert ratios.shape == (1, 1024)
+    assert ratios[0, steps - 1] == 1
+    assert not ratios[0, steps:].any()
 
 
 def test_more_steps_than_the_shape_holds_make_it_longer() -> None:
     """By a multiple, so that neighbours share it again."""
-    assert transfer_ratios(1025).shape == transfer_ratios(2048).shape == (2048,)
+    assert transfer_ratios(1025).shape == transfer_ratios(2048).shape == (1, 2048)
+
+
+def test_schedules_of_different_lengths_share_a_shape() -> None:
+    """Blocks of a step more beside the others."""
+    ratios = transfer_ratios(3, 4)
+    assert ratios.shape == (2, 1024)
+    np.testing.assert_array_equal(ratios[1], transfer_ratios(4)[0])

@@ -1,4 +1,4 @@
-"""From logits to proposed tokens: what is kept, how it is drawn, what is never drawn."""
+"""From hidden states to proposed tokens: what is kept, how it is drawn, what is never drawn."""
 
 from __future__ import annotations
 
@@ -12,31 +12,61 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from coda_eval.samplers.tokens import Proposal, TokenKnobs, propose
+from coda_eval.samplers.head import Tiling, choose_tokens
+from coda_eval.samplers.nucleus import BEST, least_kept
+from coda_eval.samplers.tokens import Choice, TokenKnobs, Vocabulary
+from coda_eval.testing import ScriptedModel
 
 VOCABULARY = 8
-ROWS, LENGTH = 2, 4096
-"""Every call has this shape, so that one compilation serves all."""
-
-jitted_propose = jax.jit(lambda logits, knobs, keys, emittable: propose(logits, knobs, keys, emittable=emittable))
+COUNT = 4096
+"""Every call has this many positions, so that one compilation serves all."""
 
 
-def proposal_for(
-    logits: Any, *, temperature: float = 0.0, top_p: float = 1.0, top_k: int = 0, forbidden: tuple[int, ...] = ()
-) -> Proposal:
-    """The same logits at every position."""
+IN_CHUNKS = Tiling(positions=512, tokens=3)
+
+
+MODEL = ScriptedModel([0], [1.0], vocabulary=VOCABULARY, fill_id=0)
+"""Its hidden states are its logits, whatever they are."""
+jitted_choose = jax.jit(
+    lambda hidden, count, luck, knobs, vocabulary, tiling, model=MODEL: choose_tokens(
+        model, (), hidden, count, luck, knobs, vocabulary, tiling=tiling
+    ),
+    static_argnames=("tiling", "model"),
+)
+
+
+jitted_least_kept = jax.jit(least_kept)
+
+
+def choices(
+    logits: Any,
+    *,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    forbidden: tuple[int, ...] = (),
+    removed: tuple[int, ...] = (),
+    tiling: Tiling = IN_CHUNKS,
+    model: ScriptedModel = MODEL,
+) -> Choice:
+    """Of each row of logits, or of the same logits at every position."""
+    values = np.asarray(logits, np.float32)
+    everywhere = jnp.asarray(np.broadcast_to(values, (COUNT, values.shape[-1])) if values.ndim == 1 else values)
     knobs = TokenKnobs(jnp.float32(temperature), jnp.float32(top_p), jnp.int32(top_k))
-    everywhere = jnp.broadcast_to(jnp.asarray(logits, jnp.float32), (ROWS, LENGTH, VOCABULARY))
-    emittable = jnp.asarray(~np.isin(np.arange(VOCABULARY), forbidden))
-    proposal: Proposal = jax.device_get(
-        jitted_propose(everywhere, knobs, jax.random.split(jax.random.key(3), ROWS), emittable)
+    ids = np.arange(values.shape[-1])
+    vocabulary = Vocabulary(
+        jnp.asarray(~np.isin(ids, forbidden) & ~np.isin(ids, removed)), jnp.asarray(np.isin(ids, removed))
     )
-    return proposal
+    chunks = tiling.chunks(len(ids), parts=model.vocabulary_parts)
+    luck = jax.random.uniform(jax.random.key(3), (len(everywhere), chunks, 2))
+    count = jnp.int32(len(everywhere))
+    choice: Choice = jax.device_get(jitted_choose(everywhere, count, luck, knobs, vocabulary, tiling, model))
+    return choice
 
 
-def probabilities(proposal: Proposal) -> Any:
-    """The distribution at one position."""
-    return np.exp(proposal.log_probabilities[0, 0])
+def kept(logits: Any, **how: Any) -> list[int]:
+    """The tokens that top-p and top-k leave, as many draws find them."""
+    return np.unique(choices(logits, temperature=1.0, **how).tokens).tolist()
 
 
 def softmax(logits: Any) -> Any:
@@ -62,94 +92,192 @@ distinct_logits = st.lists(st.integers(-40, 40), min_size=VOCABULARY, max_size=V
 )
 
 
-@settings(deadline=None, max_examples=40)
-@given(distinct_logits, st.floats(0.001, 0.999))
-def test_top_p_keeps_what_the_reference_keeps(logits: Any, top_p: float) -> None:
-    """The smallest set whose mass exceeds top-p, renormalised; the others have minus infinity."""
+@settings(max_examples=60)
+@given(distinct_logits, st.floats(0.001, 0.999), st.integers(0, VOCABULARY + 1))
+def test_confidences_are_those_of_what_the_reference_keeps(logits: Any, top_p: float, top_k: int) -> None:
+    """The smallest set whose mass exceeds top-p, at most top-k of them, renormalised."""
     assume(np.abs(np.cumsum(np.sort(softmax(logits))[::-1]) - top_p).min() > 1e-5)
-    kept = reference_top_p(logits, top_p)
-    expected = np.where(kept, softmax(logits), 0)
-    proposal = proposal_for(logits, top_p=top_p)
-    assert (np.isneginf(proposal.log_probabilities[0, 0]) == ~kept).all()
-    np.testing.assert_allclose(probabilities(proposal), expected / expected.sum(), rtol=1e-5)
+    stays = reference_top_p(logits, top_p)
+    if top_k:
+        stays &= logits >= np.sort(logits)[::-1][min(top_k, VOCABULARY) - 1]
+    expected = np.where(stays, softmax(logits), 0)
+    expected /= expected.sum()
+    choice = choices(logits, top_p=top_p, top_k=top_k)
+    best, second = np.sort(expected)[:-3:-1]
+    assert choice.tokens[0] == logits.argmax()
+    np.testing.assert_allclose(np.exp(choice.log_probability[0]), best, rtol=1e-5)
+    np.testing.assert_allclose(choice.margin[0], best - second, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        choice.negative_entropy[0], (expected * np.log(expected + 1e-10)).sum(), rtol=1e-4, atol=1e-5
+    )
+
+
+@settings(max_examples=40)
+@given(distinct_logits, st.floats(0.3, 3.0))
+def test_one_pass_in_chunks_sees_the_whole_distribution(logits: Any, temperature: float) -> None:
+    """Chunks of three of eight tokens: the last reaches back over one that was seen."""
+    expected = softmax(logits / temperature)
+    choice = choices(logits, temperature=temperature)
+    second, best = np.sort(expected)[-2:]
+    np.testing.assert_allclose(choice.margin, best - second, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(choice.negative_entropy, (expected * np.log(expected)).sum(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.exp(choice.log_probability), expected[choice.tokens], rtol=1e-4)
+
+
+def test_positions_behind_the_count_cost_nothing_and_change_nothing() -> None:
+    """One tile of four is worked on."""
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(32, VOCABULARY)), jnp.float32)
+    knobs = TokenKnobs(jnp.float32(0.0), jnp.float32(0.5), jnp.int32(0))
+    vocabulary = Vocabulary(jnp.ones((VOCABULARY,), bool), jnp.zeros((VOCABULARY,), bool))
+    luck = jnp.zeros((32, 1, 2))
+    few, all_of_them = (
+        jitted_choose(rows, jnp.int32(count), luck, knobs, vocabulary, Tiling(positions=8, tokens=VOCABULARY))
+        for count in (5, 32)
+    )
+    np.testing.assert_array_equal(few.tokens[:5], all_of_them.tokens[:5])
+    np.testing.assert_array_equal(few.negative_entropy[:5], all_of_them.negative_entropy[:5])
+
+
+@pytest.mark.parametrize("how", [{"top_p": 0.99}, {"top_k": BEST + 30}, {"top_p": 0.9, "top_k": 5}])
+def test_more_tokens_than_are_collected_are_found_too(how: dict[str, Any]) -> None:
+    """A flat distribution over 500 tokens keeps more than the best ones; the peaked rows beside it keep few."""
+    random = np.random.default_rng(5)
+    logits = np.concatenate([random.normal(size=(8, 500)), random.normal(size=(8, 500)) * 9]).astype(np.float32)
+    choice = choices(logits, tiling=Tiling(positions=4, tokens=128), **how)
+    for row in range(len(logits)):
+        probabilities = softmax(logits[row]) / 1.0
+        order = np.argsort(-logits[row])
+        stays = np.zeros(500, bool)
+        before = np.cumsum(probabilities[order]) - probabilities[order]
+        stays[order] = before <= how.get("top_p", 1.0)
+        stays[order[how.get("top_k", 500) :]] = False
+        expected = np.where(stays, probabilities, 0) / probabilities[stays].sum()
+        np.testing.assert_allclose(np.exp(choice.log_probability[row]), expected.max(), rtol=1e-4)
+        np.testing.assert_allclose(
+            choice.negative_entropy[row], (expected * np.log(expected + 1e-10)).sum(), rtol=1e-3, atol=1e-5
+        )
+
+
+@given(st.lists(st.floats(-30, 30, width=32), min_size=5, max_size=5), st.floats(0.01, 0.99), st.integers(0, 6))
+def test_bisection_finds_the_least_logit_that_is_kept(values: list[float], top_p: float, top_k: int) -> None:
+    """The mass above the last one kept is within top-p, and that above the next lower one is not."""
+    logits = np.array(values, np.float32)
+    knobs = TokenKnobs(jnp.float32(0.0), jnp.float32(top_p), jnp.int32(top_k))
+    least = float(jitted_least_kept(jnp.asarray(logits)[None, None], knobs)[0])
+    last_kept, lower = logits[logits >= least].min(), logits[logits < least]
+    assert softmax(logits)[logits > last_kept].sum() <= top_p + 1e-5
+    assert (logits > last_kept).sum() < (top_k or 6)
+    if len(lower):
+        above = logits > lower.max()
+        assert softmax(logits)[above].sum() > top_p - 1e-5 or above.sum() >= (top_k or 6)
 
 
 def test_the_most_probable_token_is_always_kept() -> None:
     """However small top-p is."""
-    assert np.flatnonzero(probabilities(proposal_for(LOGITS, top_p=1e-6))).tolist() == [1]
+    assert kept(LOGITS, top_p=1e-6) == [1]
 
 
-@pytest.mark.parametrize(("top_k", "kept"), [(1, [1]), (3, [1, 3, 6]), (100, list(range(VOCABULARY)))])
-def test_top_k_keeps_the_best(top_k: int, kept: list[int]) -> None:
-    """More than there are keeps all."""
-    assert np.flatnonzero(probabilities(proposal_for(LOGITS, top_k=top_k))).tolist() == kept
+@pytest.mark.parametrize(("top_k", "expected"), [(1, [1]), (3, [1, 3, 6])])
+def test_top_k_keeps_the_best(top_k: int, expected: list[int]) -> None:
+    """And no other."""
+    assert kept(LOGITS, top_k=top_k) == expected
 
 
 def test_tokens_tied_with_the_last_one_kept_are_kept() -> None:
     """As in the reference's top-k; for its top-p the order of equal logits is undefined."""
-    tied = [3.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
-    assert np.flatnonzero(probabilities(proposal_for(tied, top_k=2))).tolist() == [0, 1, 2, 3]
+    assert kept([3.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], top_k=2) == [0, 1, 2, 3]
 
 
 def test_top_p_and_top_k_both_hold() -> None:
     """Each is the stricter one once."""
-    assert np.flatnonzero(probabilities(proposal_for(LOGITS, top_p=0.9, top_k=2))).tolist() == [1, 3]
-    assert np.flatnonzero(probabilities(proposal_for(LOGITS, top_p=0.3, top_k=5))).tolist() == [1]
-
-
-def test_top_p_counts_the_mass_after_temperature() -> None:
-    """Temperature comes first: a flatter distribution keeps more."""
-    kept = [np.count_nonzero(probabilities(proposal_for(LOGITS, temperature=t, top_p=0.8))) for t in (0.2, 1.0, 5.0)]
-    assert kept == [np.count_nonzero(reference_top_p(LOGITS / t, 0.8)) for t in (0.2, 1.0, 5.0)]
-    assert kept[0] < kept[1] < kept[2]
+    assert kept(LOGITS, top_p=0.9, top_k=2) == [1, 3]
+    assert kept(LOGITS, top_p=0.3, top_k=5) == [1]
 
 
 def test_greedy_takes_the_best_and_leaves_the_distribution() -> None:
     """At temperature 0 confidences are those of temperature 1."""
-    proposal = proposal_for(LOGITS)
-    assert (proposal.tokens == 1).all()
-    np.testing.assert_allclose(probabilities(proposal), softmax(LOGITS), rtol=1e-5)
+    choice = choices(LOGITS)
+    assert (choice.tokens == 1).all()
+    np.testing.assert_allclose(np.exp(choice.log_probability), softmax(LOGITS)[1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_draws_follow_the_tempered_distribution(temperature: float) -> None:
-    """Chi-square over 8192 draws."""
-    proposal = proposal_for(LOGITS, temperature=temperature)
-    observed = np.bincount(proposal.tokens.ravel(), minlength=VOCABULARY)
+@pytest.mark.parametrize("tokens", [3, 8])
+def test_draws_follow_the_tempered_distribution(temperature: float, tokens: int) -> None:
+    """Chi-square over 4096 draws, from one chunk and across chunks."""
+    choice = choices(LOGITS, temperature=temperature, tiling=Tiling(positions=512, tokens=tokens))
+    observed = np.bincount(choice.tokens, minlength=VOCABULARY)
     assert stats.chisquare(observed, softmax(LOGITS / temperature) * observed.sum()).pvalue > 1e-3
+
+
+def test_draws_follow_a_large_vocabulary() -> None:
+    """Groups of 64 tokens are drawn first."""
+    logits = np.sin(np.arange(256)) * 2
+    choice = choices(logits, temperature=1.0, tiling=Tiling(positions=512, tokens=128))
+    observed = np.bincount(choice.tokens, minlength=256)
+    assert stats.chisquare(observed, softmax(logits) * observed.sum()).pvalue > 1e-3
 
 
 def test_draws_follow_what_top_p_leaves() -> None:
     """Renormalised over the kept tokens; the others never occur."""
-    proposal = proposal_for(LOGITS, temperature=1.0, top_p=0.7)
-    kept = np.flatnonzero(reference_top_p(LOGITS, 0.7))
-    observed = np.bincount(proposal.tokens.ravel(), minlength=VOCABULARY)
-    expected = softmax(LOGITS)[kept] / softmax(LOGITS)[kept].sum()
-    assert observed[kept].sum() == observed.sum()
-    assert stats.chisquare(observed[kept], expected * observed.sum()).pvalue > 1e-3
-
-
-def test_rows_draw_by_their_own_keys() -> None:
-    """Two rows of equal logits differ."""
-    proposal = proposal_for(LOGITS, temperature=1.0)
-    assert (proposal.tokens[0] != proposal.tokens[1]).any()
+    choice = choices(LOGITS, temperature=1.0, top_p=0.7)
+    stays = np.flatnonzero(reference_top_p(LOGITS, 0.7))
+    observed = np.bincount(choice.tokens, minlength=VOCABULARY)
+    expected = softmax(LOGITS)[stays] / softmax(LOGITS)[stays].sum()
+    assert observed[stays].sum() == observed.sum()
+    assert stats.chisquare(observed[stays], expected * observed.sum()).pvalue > 1e-3
 
 
 def test_forbidden_tokens_keep_their_part_of_the_distribution() -> None:
     """Confidences are those of the reference, which could emit them; the draw takes from the others."""
-    proposal = proposal_for(LOGITS, temperature=1.0, forbidden=(1, 3))
-    np.testing.assert_allclose(probabilities(proposal), softmax(LOGITS), rtol=1e-5)
+    choice = choices(LOGITS, temperature=1.0, forbidden=(1, 3))
+    np.testing.assert_allclose(np.exp(choice.log_probability), softmax(LOGITS)[choice.tokens], rtol=1e-5)
     others = np.delete(np.arange(VOCABULARY), [1, 3])
-    observed = np.bincount(proposal.tokens.ravel(), minlength=VOCABULARY)
+    observed = np.bincount(choice.tokens, minlength=VOCABULARY)
     expected = softmax(LOGITS)[others] / softmax(LOGITS)[others].sum()
     assert observed[[1, 3]].sum() == 0
     assert stats.chisquare(observed[others], expected * observed.sum()).pvalue > 1e-3
+
+
+def test_removed_tokens_have_no_part_in_the_distribution() -> None:
+    """The confidence is that among the others."""
+    choice = choices(LOGITS, removed=(1,))
+    assert (choice.tokens == 3).all()
+    expected = softmax(np.delete(LOGITS, 1))
+    np.testing.assert_allclose(np.exp(choice.log_probability), expected.max(), rtol=1e-5)
+    np.testing.assert_allclose(choice.negative_entropy, (expected * np.log(expected)).sum(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("how", [{"top_p": 0.05}, {"top_k": 1}])
 def test_where_only_forbidden_tokens_are_left_the_best_other_is_taken(temperature: float, how: dict[str, Any]) -> None:
     """A model that is sure of the mask token still writes a token that means something, with no confidence."""
-    proposal = proposal_for(LOGITS, temperature=temperature, forbidden=(0, 1), **how)
-    assert (proposal.tokens == 3).all()
-    assert np.isneginf(proposal.log_probabilities[0, 0, 3])
+    choice = choices(LOGITS, temperature=temperature, forbidden=(0, 1), **how)
+    assert (choice.tokens == 3).all()
+    assert np.isneginf(choice.log_probability).all()
+
+
+IN_PARTS = ScriptedModel([0], [1.0], vocabulary=320, fill_id=0, vocabulary_parts=4)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_parts_of_the_vocabulary_side_by_side_are_parts_one_after_the_other(temperature: float) -> None:
+    """What devices share is chosen from as by one device: the same draws, the same statistics."""
+    logits = np.random.default_rng(0).normal(size=(16, 320)) / 8
+    logits[:, 7] = logits[:, 200]  # a tie between two parts
+    for top_p in (1.0, 0.999999, 0.5):
+        one_by_one, side_by_side = (
+            choices(
+                logits,
+                temperature=temperature,
+                top_p=top_p,
+                tiling=Tiling(positions=8, tokens=32, all_parts=all_parts),
+                model=IN_PARTS,
+            )
+            for all_parts in (False, True)
+        )
+        np.testing.assert_array_equal(one_by_one.tokens, side_by_side.tokens)
+        for alone, together in zip(one_by_one, side_by_side, strict=True):
+            np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-5)
+        if temperature == 0:
+            np.testing.assert_array_equal(side_by_side.tokens, np.argmax(logits.astype(np.float32), axis=1))

@@ -1,0 +1,99 @@
+"""Devices that share rows and models give the tokens of one device."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from golden_data import GOLDEN_NAMES, Golden
+from jax.sharding import Mesh
+from tiny_models import TINY, random_decoder
+
+from coda_eval.config import MeshConfig, SamplerConfig
+from coda_eval.errors import ConfigError
+from coda_eval.models.checkpoint import CheckpointModel, load_checkpoint
+from coda_eval.models.families import FAMILIES
+from coda_eval.models.places import parameters_of
+from coda_eval.models.sharding import make_mesh, sharding_rule
+from coda_eval.models.special_tokens import SpecialTokens
+from coda_eval.samplers.sampler import Completion, Request, Sampler
+
+pytestmark = pytest.mark.slow  # every case compiles for one device and for eight
+NEW, WIDTH, BATCH = 16, 8, 4
+RANDOM = np.random.default_rng(5)
+REQUESTS = [
+    Request(prompt=RANDOM.integers(5, 20, length).tolist(), problem=f"p{row}", sample=0)
+    for row, length in enumerate((3, 8, 5, 6))
+]
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "full": {"temperature": 0.7, "top_p": 0.9, "alg_temp": 0.1},
+    "prefix": {"block_length": 8, "cache": "prefix", "threshold": 0.6},
+    "dual": {"block_length": 4, "cache": "dual", "factor": 1.0},
+    "every-n": {"algorithm": "random", "block_length": 8, "cache": "every-n", "refresh_every": 3},
+    "multi-block": {"block_length": 4, "join_at": 0.25, "entropy_bound": 1.0},
+}
+
+
+def mesh_of(text: str) -> Mesh:
+    """Of the eight CPU devices."""
+    return make_mesh(MeshConfig.parse(text), jax.devices())
+
+
+def completions(model: CheckpointModel, mesh: Mesh | None, how: dict[str, Any]) -> list[Completion]:
+    """Of the four requests."""
+    config = SamplerConfig(max_new_tokens=NEW, batch_size=BATCH, **how)
+    return Sampler(model, config, width=WIDTH, mesh=mesh).decode(REQUESTS).completions
+
+
+def assert_same(model: Any, how: dict[str, Any], mesh: Mesh) -> None:
+    """`model(mesh)` decodes alike on one device and on the mesh; forwards are counted alike too."""
+    assert completions(model(mesh), mesh, how) == completions(model(None), None, how)
+
+
+@pytest.mark.parametrize("how", SAMPLERS.values(), ids=SAMPLERS)
+def test_every_sampler_decodes_alike_on_a_mesh(how: dict[str, Any]) -> None:
+    """Two groups of two devices: half of the rows each, half of the heads each."""
+    checkpoint = Golden("coda-tiny").directory
+
+    def model(mesh: Mesh | None) -> CheckpointModel:
+        return load_checkpoint(checkpoint, sharding=None if mesh is None else sharding_rule(mesh))
+
+    assert_same(model, how, mesh_of("data=2,model=2"))
+
+
+@pytest.mark.parametrize("name", sorted({*GOLDEN_NAMES} - {"coda-tiny"}))
+def test_every_family_decodes_alike_on_a_mesh(name: str) -> None:
+    """More devices share a model than it has key/value heads."""
+    directory = Golden(name).directory
+
+    def model(mesh: Mesh | None) -> CheckpointModel:
+        return load_checkpoint(directory, sharding=None if mesh is None else sharding_rule(mesh))
+
+    causal = model(None).causal
+    assert_same(model, {} if causal else {"block_length": 8, "cache": "dual"}, mesh_of("data=2,model=4"))
+
+
+@pytest.mark.parametrize("how", [{"temperature": 1.0}, {"temperature": 1.0, "top_p": 0.99}])
+def test_a_large_vocabulary_is_shared_and_chosen_from_alike(how: dict[str, Any]) -> None:
+    """Draws and nuclei too: no token of the nucleus need be among those of one device."""
+    config = dataclasses.replace(TINY, vocab_size=16384)
+    special = SpecialTokens(mask_id=3, pad_id=0, stop_ids=(1,))
+
+    def model(mesh: Mesh | None) -> CheckpointModel:
+        decoder = random_decoder(config)
+        for path, parameter in parameters_of(decoder).items():
+            if mesh is not None:
+                parameter.set_value(jax.device_put(parameter[...], sharding_rule(mesh)(path, parameter.shape)))
+        return CheckpointModel(decoder, config, FAMILIES["CoDA"], special, tokenizer_size=config.vocab_size)
+
+    assert_same(model, how, mesh_of("data=2,model=4"))
+
+
+def test_a_batch_that_the_groups_cannot_share_is_an_error() -> None:
+    """It says what would do."""
+    model = load_checkpoint(Golden("coda-tiny").directory)
+    with pytest.raises(ConfigError, match=r"--batch-size is 6.*data=4.*a multiple of 4"):
+        Sampler(model, SamplerConfig(max_new_tokens=NEW, batch_size=6), width=WIDTH, mesh=mesh_of("data=4"))
