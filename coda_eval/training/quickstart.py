@@ -34,7 +34,7 @@ def train_quickstart(out: Path, *, names: Sequence[str] | None = None, quiet: bo
         ConfigError: a name that is none of the recipes'.
         StoreError: `out` cannot be written, or holds the state of another recipe.
     """
-    names = list(RECIPES) if names is None else list(names)
+    names = list(RECIPES) if names is None else list(dict.fromkeys(names))
     if unknown := [name for name in names if name not in RECIPES]:
         raise ConfigError(f"--only names {unknown[0]!r}; the embedded checkpoints are {', '.join(RECIPES)}")
     try:
@@ -52,33 +52,17 @@ def train_quickstart(out: Path, *, names: Sequence[str] | None = None, quiet: bo
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    trained: dict[str, Decoder] = {}
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
-        for name in _with_their_origins(names):
+        for name in names:
             recipe = RECIPES[name]
             bar = progress.add_task(name, total=recipe.steps, loss=float("nan"))
 
             def on_step(step: int, loss: float, bar: object = bar) -> None:
                 progress.update(bar, completed=step, loss=loss)  # type: ignore[arg-type]
 
-            trained[name] = train(
-                recipe,
-                tokenizer,
-                state_file=out / f"{name}.state",
-                on_step=on_step,
-                shallower=None if recipe.grown_from is None else trained[recipe.grown_from],
-            )
-            _publish(recipe, trained[name], tokenizer, out / name)
-    return [out / name for name in trained]
-
-
-def _with_their_origins(names: Sequence[str]) -> list[str]:
-    """The names, each after the model that it is grown from."""
-    ordered: list[str] = []
-    for name in names:
-        origin = RECIPES[name].grown_from
-        ordered += [origin, name] if origin else [name]
-    return list(dict.fromkeys(ordered))
+            decoder = train(recipe, tokenizer, state_file=out / f"{name}.state", on_step=on_step)
+            _publish(recipe, decoder, tokenizer, out / name)
+    return [out / name for name in names]
 
 
 def _publish(recipe: Recipe, decoder: Decoder, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from coda_eval.models.architecture import DecoderConfig
 from coda_eval.training.masking import MaskingStrategy
@@ -14,7 +14,7 @@ class Phase:
     """A stretch of training."""
 
     share: float
-    """Of the recipe's steps."""
+    """Of the steps of the recipe's first cycle; the last phase goes on through the others."""
     masking: MaskingStrategy | None
     """How the diffusion objective masks; None is next-token prediction."""
     on_completions: bool
@@ -51,8 +51,6 @@ DIFFUSION_PHASES = (
     Phase(share=0.94, masking=MaskingStrategy(least_level=_LEAST_LEVEL), on_completions=True),
 )
 
-GROWN_PHASES = (replace(DIFFUSION_PHASES[-1], share=1.0),)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -61,43 +59,46 @@ class Recipe:
     name: str
     model_type: str
     architecture: DecoderConfig
-    steps: int
+    cycles: tuple[int, ...]
+    """Steps of each cycle of the learning rates: up to their peaks, and by a cosine to zero (SGDR, Loshchilov and
+    Hutter, 2017, arXiv 1608.03983)."""
     batch_size: int = 32
     learning_rate: float = 0.01
-    """Peak, of Muon; cosine to zero."""
+    """Peak, of Muon."""
     embedding_learning_rate: float = 2e-3
     """Peak, of Adam for the embedding, the head and the norms."""
     weight_decay: float = 0.01
     warmup_steps: int = 100
     seed: int = 0
-    grown_from: str | None = None
-    """The recipe of a shallower model whose trained weights this one starts from (`growth.deepen`)."""
+
+    @property
+    def steps(self) -> int:
+        """Of all cycles."""
+        return sum(self.cycles)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """In order; their shares add up to 1."""
-        if self.grown_from is not None:
-            return GROWN_PHASES
         return AUTOREGRESSIVE_PHASES if self.architecture.causal else DIFFUSION_PHASES
 
     def phase_at(self, step: int) -> Phase:
         """The phase that a step belongs to."""
         end = 0.0
         for phase in self.phases:
-            end += phase.share * self.steps
+            end += phase.share * self.cycles[0]
             if step < end:
                 return phase
         return self.phases[-1]
 
 
-def _architecture(*, num_layers: int = 4, causal: bool = False) -> DecoderConfig:
+def _architecture(*, hidden_size: int = 128, causal: bool = False) -> DecoderConfig:
     return DecoderConfig(
         vocab_size=VOCABULARY_SIZE,
-        hidden_size=128,
-        intermediate_size=384,
-        num_layers=num_layers,
-        num_heads=4,
-        num_kv_heads=2,
+        hidden_size=hidden_size,
+        intermediate_size=3 * hidden_size,
+        num_layers=4,
+        num_heads=hidden_size // 32,
+        num_kv_heads=hidden_size // 64,
         head_dim=32,
         rms_norm_eps=1e-6,
         rope_theta=10_000.0,
@@ -115,23 +116,19 @@ RECIPES: dict[str, Recipe] = {
             name="coda-tiny-ar",
             model_type="qwen3",
             architecture=_architecture(causal=True),
-            steps=1200,
+            cycles=(1200,),
         ),
         Recipe(
             name="coda-tiny",
             model_type="CoDA",
             architecture=_architecture(),
-            steps=4500,
+            cycles=(4500,),
         ),
         Recipe(
             name="coda-small",
             model_type="CoDA",
-            architecture=_architecture(num_layers=16),
-            steps=200,
-            warmup_steps=30,
-            learning_rate=0.0004,  # at 0.005 it forgets: pass@1 on mini fell by 15 points
-            embedding_learning_rate=1e-4,
-            grown_from="coda-tiny",
+            architecture=_architecture(hidden_size=256),
+            cycles=(3000, 2500),
         ),
     )
 }

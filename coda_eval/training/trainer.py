@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,6 @@ from transformers import PreTrainedTokenizerFast
 from coda_eval.errors import StoreError
 from coda_eval.models.decoder import Decoder
 from coda_eval.training.batches import CANVAS_WIDTH, Batch, draw_batch
-from coda_eval.training.growth import deepen
 from coda_eval.training.masking import draw_masking
 from coda_eval.training.objective import diffusion_loss, next_token_loss
 from coda_eval.training.recipe import Phase, Recipe
@@ -42,7 +40,6 @@ def train(
     *,
     state_file: Path,
     on_step: OnStep,
-    shallower: Decoder | None = None,
 ) -> Decoder:
     """Trains one model, from `state_file` where there is one. The file stays, so a second call is instant.
 
@@ -51,13 +48,12 @@ def train(
         tokenizer: that of the embedded models.
         state_file: where the state is kept.
         on_step: called after each step.
-        shallower: the trained model that `recipe.grown_from` names.
 
     Raises:
         StoreError: `state_file` is of another recipe.
     """
     decoder = Decoder(recipe.architecture, rngs=nnx.Rngs(recipe.seed))
-    graph, weights = nnx.split(decoder if shallower is None else deepen(shallower, decoder), nnx.Param)
+    graph, weights = nnx.split(decoder, nnx.Param)
     optimizer = _optimizer(recipe)
     state = _TrainingState(nnx.to_pure_dict(weights), optimizer.init(nnx.to_pure_dict(weights)))
     state, step = _restore(state_file, recipe, state)
@@ -107,7 +103,12 @@ def _optimizer(recipe: Recipe) -> optax.GradientTransformation:
     """Muon for the matrices of the layers (twice as fast as AdamW here), Adam for embedding, head and norms."""
 
     def schedule(peak: float) -> optax.Schedule:
-        return optax.warmup_cosine_decay_schedule(0.0, peak, recipe.warmup_steps, recipe.steps)
+        return optax.sgdr_schedule(
+            [
+                {"init_value": 0.0, "peak_value": peak, "warmup_steps": recipe.warmup_steps, "decay_steps": steps}
+                for steps in recipe.cycles
+            ]
+        )
 
     return optax.chain(
         optax.clip_by_global_norm(1.0),
@@ -122,11 +123,11 @@ def _optimizer(recipe: Recipe) -> optax.GradientTransformation:
 
 
 _MATRIX_AXES: dict[str, tuple[Any, Any]] = {
-    "q_dnh": (1, (2, 3)),
-    "k_dkh": (1, (2, 3)),
-    "v_dkh": (1, (2, 3)),
-    "o_nhd": ((1, 2), 3),
-} | dict.fromkeys(("gate_df", "up_df", "down_fd"), (1, 2))
+    "q_nhd": (3, (1, 2)),
+    "k_khd": (3, (1, 2)),
+    "v_khd": (3, (1, 2)),
+    "o_dnh": ((2, 3), 1),
+} | dict.fromkeys(("gate_fd", "up_fd", "down_df"), (2, 1))
 """Input and output axes of each layer weight; axis 0 counts the layers."""
 
 
@@ -138,13 +139,9 @@ def _matrices(parameters: Any) -> Any:
     return jax.tree_util.tree_map_with_path(axes, parameters)
 
 
-def _fingerprint(recipe: Recipe) -> str:
-    return json.dumps(repr(recipe))
-
-
 def _save(file: Path, recipe: Recipe, state: _TrainingState, step: int) -> None:
     content = serialization.msgpack_serialize(
-        {"recipe": _fingerprint(recipe), "step": step, "state": serialization.to_state_dict(jax.device_get(state))}
+        {"recipe": repr(recipe), "step": step, "state": serialization.to_state_dict(jax.device_get(state))}
     )
     partial = file.with_suffix(".partial")
     partial.write_bytes(content)
@@ -155,6 +152,6 @@ def _restore(file: Path, recipe: Recipe, state: _TrainingState) -> tuple[_Traini
     if not file.exists():
         return state, 0
     content = serialization.msgpack_restore(file.read_bytes())
-    if content["recipe"] != _fingerprint(recipe):
+    if content["recipe"] != repr(recipe):
         raise StoreError(f"{file} is the state of another recipe; choose another --out or remove it to start again")
     return serialization.from_state_dict(state, content["state"]), int(content["step"])

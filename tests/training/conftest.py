@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import pytest
+from tiny_models import TINY
 from transformers import PreTrainedTokenizerFast
 
-from coda_eval.models.architecture import DecoderConfig
 from coda_eval.models.decoder import Decoder
 from coda_eval.training import trainer
 from coda_eval.training.recipe import Recipe
@@ -19,22 +20,8 @@ from coda_eval.training.vocabulary import VOCABULARY_SIZE, build_tokenizer
 SMALL = Recipe(
     name="small",
     model_type="CoDA",
-    architecture=DecoderConfig(
-        vocab_size=VOCABULARY_SIZE,
-        hidden_size=8,
-        intermediate_size=12,
-        num_layers=1,
-        num_heads=2,
-        num_kv_heads=1,
-        head_dim=4,
-        rms_norm_eps=1e-6,
-        rope_theta=10_000.0,
-        max_positions=512,
-        causal=False,
-        qk_norm=True,
-        tied_head=False,
-    ),
-    steps=6,
+    architecture=dataclasses.replace(TINY, vocab_size=VOCABULARY_SIZE, num_layers=1),
+    cycles=(6,),
     batch_size=2,
     warmup_steps=2,
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from tiny_models import TINY, random_decoder
 
-from coda_eval.models.architecture import DecoderConfig
 from coda_eval.models.decoder import Decoder
 from coda_eval.training.masking import Masking
 from coda_eval.training.objective import diffusion_loss, next_token_loss
@@ -20,29 +20,13 @@ TOKENS = np.array([[1, 2, 3, 4, 5], [6, 7, 8, 1, 1]], np.int32)
 SEEN = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], bool)
 MASKED = np.array([[0, 1, 0, 1, 1], [0, 0, 1, 0, 0]], bool)
 LEVEL = np.array([0.5, 0.25], np.float32)
-CONFIG = DecoderConfig(
-    vocab_size=10,
-    hidden_size=8,
-    intermediate_size=12,
-    num_layers=1,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=4,
-    rms_norm_eps=1e-6,
-    rope_theta=100.0,
-    max_positions=32,
-    causal=False,
-    qk_norm=True,
-    tied_head=True,
-)
+CONFIG = dataclasses.replace(TINY, vocab_size=10, num_layers=1, tied_head=True)
 
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
     """Any weights do."""
-    graph, shapes = nnx.split(nnx.eval_shape(lambda: Decoder(CONFIG, rngs=nnx.Rngs(0))))
-    random = np.random.default_rng(2)
-    return nnx.merge(graph, jax.tree.map(lambda leaf: jnp.asarray(random.normal(size=leaf.shape), leaf.dtype), shapes))
+    return random_decoder(CONFIG)
 
 
 def log_probabilities(decoder: Decoder, inputs: Any) -> Any:

@@ -34,7 +34,7 @@ def published(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def load(directory: Path) -> tuple[CheckpointModel, Tokenizer]:
     """As the runner does."""
     tokenizer = Tokenizer(directory)
-    return load_checkpoint(directory, tokenizer_size=len(tokenizer), extra_stop_ids=tokenizer.stop_ids), tokenizer
+    return load_checkpoint(directory, tokenizer=tokenizer), tokenizer
 
 
 def test_the_ordinary_loader_reads_it(published: Path, trained: Any, tokenizer: Any) -> None:
