@@ -25,7 +25,7 @@ def quickstart(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Install the package and pass the tests; what needs an engine, data or hardware that is not here is named."""
-    session.install("-e", ".[dev]")
+    session.install("-e", ".[dev,tpu]" if os.environ.get("CODA_EVAL_REQUIRE_TPU") else ".[dev]")
     session.run("pytest", *session.posargs)
 
 
@@ -69,3 +69,10 @@ def image(session: nox.Session) -> None:
     """Build the sandbox image; `-- --offline` makes its base from Debian packages."""
     session.install(".")
     session.run("coda-eval", "sandbox", "build", *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Our samples files, scored by the real `evalplus.evaluate` and `evaluate_functional_correctness`."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/interop", *session.posargs, env={"CODA_EVAL_INTEROP": "1"})

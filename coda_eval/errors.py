@@ -4,8 +4,10 @@
       ConfigError            an option or a configuration file is wrong
       TaskError              a task is unknown, or its definition or data are missing or damaged
       CheckpointError        a model directory cannot be read as a model that this package supports
+      EndpointError          a model behind an HTTP interface refuses, does not answer, or answers rubbish
       SamplesError           a samples file has a line that cannot be scored
       StoreError             a run directory cannot be written, read or continued
+      SweepError             points of a sweep failed; the others are done
       SandboxError           the sandbox itself failed; never a verdict on a program
         EngineUnavailable    no container engine answers
         ImageMissing         the engine has no sandbox image
@@ -33,12 +35,20 @@ class CheckpointError(CodaEvalError):
     """A model directory cannot be read as a model that this package supports."""
 
 
+class EndpointError(CodaEvalError):
+    """A model behind an HTTP interface refuses, does not answer, or answers rubbish."""
+
+
 class SamplesError(CodaEvalError):
     """A samples file has a line that cannot be scored."""
 
 
 class StoreError(CodaEvalError):
     """A run directory cannot be written, read or continued."""
+
+
+class SweepError(CodaEvalError):
+    """Points of a sweep failed. The others are done, and it can be gone on with."""
 
 
 class SandboxError(CodaEvalError):

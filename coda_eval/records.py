@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Status(StrEnum):
@@ -37,6 +38,28 @@ class CheckTests:
     """Source that ends by testing: `def check(candidate): ...` and then `check(entry_point)`, or bare asserts."""
     setup: str = ""
     """Trusted source that is run before `code`: helpers of the prompt that the tests call, imports."""
+    epilogue: str = ""
+    """Source that is put after the program and runs as its end: what the tests need of the program's own names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputOutputTests:
+    """Tests in the form of EvalPlus: inputs, and the canonical solution's answers to them.
+
+    The program is called with each input in a process of its own; what it returns is compared, as plain data, in a
+    trusted one.
+    """
+
+    inputs: tuple[tuple[Any, ...], ...]
+    """Argument lists, their types as the benchmark means them (tuples, sets, complex numbers restored)."""
+    reference: str
+    """A trusted program that defines the entry point: its answers are the expected ones."""
+    oracle: str = "close"
+    """The rule of comparison, by name; `close` is equality, or closeness within `atol` for floats."""
+    atol: float = 0.0
+
+
+Tests = CheckTests | InputOutputTests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +72,14 @@ class Problem:
     entry_point: str
     canonical_solution: str
     """The continuation of `prompt` that the benchmark's authors wrote."""
-    suites: dict[str, CheckTests]
+    suites: dict[str, Tests]
     """Tests by suite: `base` always, `plus` for the tasks of EvalPlus."""
+    form: str = "humaneval"
+    """How it is posed: `humaneval`, a function to complete; `mbpp`, a description with asserts."""
+    description: str = ""
+    """The task in words, where it is posed in words: MBPP's `text`."""
+    examples: tuple[str, ...] = ()
+    """The asserts that a prompt shows; MBPP's `test_list`."""
     metadata: dict[str, str] = field(default_factory=dict)
     """What the data say beyond that, e.g. `family` in `mini`."""
 
@@ -68,7 +97,7 @@ class Sample:
     solution: str
     """The program sent to the sandbox; empty where extraction found none."""
     stop_reason: str
-    """`stop_token`, `stop_string`, `length`, or `external` for completions from elsewhere."""
+    """`stop_token`, `stop_string`, `length`; from elsewhere `external`, or `program` for a program without its text."""
     tokens: int | None = None
     """Useful tokens: generated before the first stop token."""
     nfe_full: int | None = None
@@ -83,6 +112,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The order in which a completion came about: a line of `trace.jsonl`."""
+
+    task_id: str
+    sample: int
+    pieces: tuple[str, ...]
+    """The text token by token."""
+    committed_at: tuple[int, ...]
+    """The step at which each token was committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """One job of an executor: a program, and the tests of one suite."""
 
@@ -91,7 +132,7 @@ class Program:
     suite: str
     source: str
     entry_point: str
-    tests: CheckTests
+    tests: Tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +145,8 @@ class Verdict:
     status: Status
     detail: str = ""
     """For a failure: the exception's type and message, `wrong answer`, `exited early`, `tampered`, ... (bounded)."""
+    output: str = ""
+    """The tail of what the program printed, its traceback last; empty for one that passed."""
     cpu_s: float = 0.0
     wall_s: float = 0.0
 
@@ -119,6 +162,26 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """What took how long in one start of a run: a line of `timings.jsonl`. All in wall seconds."""
+
+    completions: int
+    """Made in it."""
+    load_s: float = 0.0
+    """The model from disk to device, and the prompts into tokens; next to nothing where a sweep has it loaded."""
+    compile_s: float = 0.0
+    """0 where a sweep has the shape compiled."""
+    decode_s: float = 0.0
+    """On the device, or until an endpoint answered: the sum of `latency_s` over its batches."""
+    host_s: float = 0.0
+    """Between batches: tokens into text, extraction, writing."""
+    full_forward_s: float | None = None
+    """One forward of a full batch over the whole canvas, without the head, measured by itself; None where not."""
+    window_forward_s: float | None = None
+    """One over a cached window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySummary:
     """How fast the samples were generated; each None where they do not say.
 
@@ -128,7 +191,12 @@ class LatencySummary:
 
     p50_s: float | None = None
     p90_s: float | None = None
-    """Percentiles over batches, linear between neighbours."""
+    p99_s: float | None = None
+    """Percentiles over batches, linear between neighbours: how long one waits for a completion."""
+    problem_p50_s: float | None = None
+    problem_p90_s: float | None = None
+    problem_p99_s: float | None = None
+    """Percentiles over samples of their batch's time by its samples: what a completion costs."""
     total_s: float | None = None
     """The sum over batches."""
     tokens_per_s: float | None = None
@@ -137,6 +205,16 @@ class LatencySummary:
     """Forwards over the whole canvas, mean over samples."""
     nfe_window: float | None = None
     """Forwards over a cached window, mean over samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractionEffect:
+    """What another extractor would have made of the same completions."""
+
+    changed: int
+    """Samples that would pass instead of fail, or fail instead of pass, in the last suite."""
+    pass_at_1: Estimate
+    """Under that extractor, in the last suite of the task's own tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,3 +233,26 @@ class Metrics:
     statuses: dict[Status, int]
     """Verdicts of the last suite, by status; those that did not occur are left out."""
     latency: LatencySummary
+    missing: int = 0
+    """Problems of the task that have no sample; they do not count."""
+    rejected: int = 0
+    """Lines of a samples file from elsewhere that could not be read as samples; they do not count."""
+    alone: dict[str, Estimate] = field(default_factory=dict)
+    """pass@1 of each suite after the first by itself: `plus` without `base`."""
+    breakdown: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    """pass@1 of the last suite over groups of problems, by a key of their metadata and its value."""
+    extraction: dict[str, ExtractionEffect] = field(default_factory=dict)
+    """By extractor, for those that were tried beside the protocol's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemRow:
+    """One problem of a run: a line of `problems.csv`."""
+
+    task_id: str
+    samples: int
+    unscored: int
+    passed: dict[str, int]
+    """By suite, each including those before it."""
+    statuses: dict[Status, int]
+    """Verdicts of the last suite."""

@@ -16,13 +16,13 @@ from coda_eval.assets import asset
 PACKAGE = Path(coda_eval.__file__).resolve().parent
 
 FOUNDATIONS = frozenset({"__init__", "errors", "assets"})
-RECORDS = frozenset({"records", "config", "jsonl"})
+RECORDS = frozenset({"records", "config", "presets", "jsonl"})
 DEVICE = frozenset({"models", "samplers", "tokenizer"})
 HOST = frozenset(
-    {"tasks", "adapters", "extract", "completions", "protocols", "execution", "scoring", "store"},
+    {"tasks", "adapters", "extract", "completions", "protocols", "endpoint", "execution", "scoring", "store"},
 )
-WIRING = frozenset({"run", "training", "testing"})
-PRESENTATION = frozenset({"plots"})
+WIRING = frozenset({"run", "plan", "sweep", "bench", "training", "testing"})
+PRESENTATION = frozenset({"compare", "paper", "plots", "points", "report"})
 COMMANDS = frozenset({"cli"})
 
 LAYERS = (FOUNDATIONS, RECORDS, DEVICE, HOST, WIRING, PRESENTATION, COMMANDS)
@@ -45,6 +45,10 @@ EXCEPTIONS = {
 WITHOUT_JAX = (
     *sorted(FOUNDATIONS | RECORDS | HOST | PRESENTATION),
     "run.score",
+    "run.export",
+    "run.ground_truth",
+    "run.reading",
+    "run.results",
     "run.judge",
     "run.manifest",
     "run.progress",
@@ -85,7 +89,11 @@ def imports(file: Path) -> tuple[Import, ...]:
         elif isinstance(node, ast.ImportFrom):
             source = "." * node.level + (node.module or "")
             yield from (Import(f"{source}.{alias.name}", node.lineno, at_module_level) for alias in node.names)
-        deeper = at_module_level and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        deeper = (
+            at_module_level
+            and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            and not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        )
         for child in ast.iter_child_nodes(node):
             yield from visit(child, deeper)
 

@@ -1,4 +1,4 @@
-"""`doctor`, `models` and `tasks`: what is here."""
+"""`doctor`: what is here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
-from coda_eval.cli.options import data_dir_option, json_option
+from coda_eval.cli.options import json_option
 from coda_eval.errors import CodaEvalError
 
 
@@ -51,66 +50,6 @@ def doctor(as_json: bool) -> None:
             table.add_row(finding.name, f"[{style[finding.state]}]{finding.state}[/]", finding.detail)
         Console(highlight=False).print(table)
     sys.exit(1 if any(finding.state == "broken" for finding in findings) else 0)
-
-
-@click.command()
-@json_option
-def models(as_json: bool) -> None:
-    """List the embedded checkpoints and the model families that can be loaded."""
-    from coda_eval.models.families import FAMILIES
-    from coda_eval.models.references import EMBEDDED
-
-    families = {name: "masked diffusion" if family.diffusion else "autoregressive" for name, family in FAMILIES.items()}
-    if as_json:
-        click.echo(json.dumps({"embedded": EMBEDDED, "families": families}))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("embedded", "what it is")
-    for name, about in EMBEDDED.items():
-        table.add_row(name, about)
-    console = Console(highlight=False)
-    console.print(table)
-    table = Table("model_type", "kind")
-    for name, kind in families.items():
-        table.add_row(name, kind)
-    console.print(table)
-    console.print("--model also takes a directory in Hugging Face layout or a hub id of one of these types.")
-
-
-@click.command()
-@data_dir_option
-@json_option
-def tasks(data_dir: Path | None, as_json: bool) -> None:
-    """List the benchmarks: problems, protocols, and where their data were found."""
-    from coda_eval.tasks import list_tasks, load_task
-
-    rows = []
-    for definition in list_tasks():
-        row: dict[str, object] = {
-            "task": definition.name,
-            "version": definition.version,
-            "protocols": list(definition.protocols),
-        }
-        try:
-            task = load_task(definition.name, data_dir=data_dir)
-            row |= {"problems": len(task.problems), "data": str(task.data_source)}
-        except CodaEvalError as error:
-            row |= {"problems": None, "data": str(error)}
-        rows.append(row)
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("task", "version", "problems", "protocols", "data")
-    for row in rows:
-        problems = "" if row["problems"] is None else str(row["problems"])
-        protocols = ", ".join(definition for definition in row["protocols"])  # type: ignore[attr-defined]
-        table.add_row(str(row["task"]), str(row["version"]), problems, protocols, str(row["data"]))
-    Console(highlight=False).print(table)
 
 
 def _look(name: str, find: Callable[[], str], *, otherwise: str) -> _Finding:

@@ -6,10 +6,18 @@ import sys
 
 import click
 
-from coda_eval import __version__
-from coda_eval.cli.environment import doctor, models, tasks
-from coda_eval.cli.evaluation import plot, run, score
+from coda_eval.cli.bench import bench
+from coda_eval.cli.compare import compare, history
+from coda_eval.cli.environment import doctor
+from coda_eval.cli.evaluation import export, run, score
+from coda_eval.cli.models import models
+from coda_eval.cli.paper import paper
+from coda_eval.cli.plan import plan
+from coda_eval.cli.plot import plot
+from coda_eval.cli.report import report
 from coda_eval.cli.sandbox import sandbox
+from coda_eval.cli.sweep import sweep
+from coda_eval.cli.tasks import tasks
 from coda_eval.cli.training import train
 from coda_eval.errors import CodaEvalError
 
@@ -18,12 +26,16 @@ MISUSE = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(__version__, prog_name="coda-eval")
+@click.version_option(package_name="coda-eval", prog_name="coda-eval")
 def commands() -> None:
     """Evaluate diffusion code models: sample programs, run them in hardened sandboxes, report pass@k and latency."""
 
 
-for verb in (run, score, plot, sandbox, doctor, models, tasks, train):
+VERBS = (
+    run, score, export, sweep, plan, plot, report, paper, compare,
+    history, sandbox, doctor, models, tasks, bench, train,
+)  # fmt: skip
+for verb in VERBS:
     commands.add_command(verb)
 
 

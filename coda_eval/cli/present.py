@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from coda_eval.records import Estimate, Metrics
 
@@ -19,6 +17,9 @@ def print_metrics(metrics: Metrics, *, out: Path, chart: Path | None, as_json: b
         content = {**dataclasses.asdict(metrics), "out": str(out)}
         click.echo(json.dumps(content if chart is None else {**content, "chart": str(chart)}))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(highlight=False)
     table = Table(title=f"{metrics.task} · protocol {metrics.protocol}", title_justify="left", title_style="bold")
     for heading in ("suite", "metric", "value", "95 % interval"):
@@ -26,13 +27,33 @@ def print_metrics(metrics: Metrics, *, out: Path, chart: Path | None, as_json: b
     for suite, estimates in metrics.pass_at_k.items():
         for name, estimate in estimates.items():
             table.add_row(suite, name, *_cells(estimate))
+    for suite, estimate in metrics.alone.items():
+        table.add_row(f"{suite} alone", "pass@1", *_cells(estimate))
+    for name, groups in metrics.breakdown.items():
+        for value, estimate in groups.items():
+            table.add_row(f"{name}: {value}", "pass@1", *_cells(estimate))
     console.print(table)
+    for name, effect in metrics.extraction.items():
+        value, interval = _cells(effect.pass_at_1)
+        click.echo(
+            f"extracted by {name} and judged by the task's own tests: pass@1 {value} ({interval}), "
+            f"{effect.changed} verdicts would change"
+        )
+    if remark := _remark(metrics.protocol):
+        click.echo(f"{metrics.protocol}: {remark}")
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(metrics.statuses.items()))
     unscored = f", {metrics.unscored} unscored" if metrics.unscored else ""
+    unscored += f"; {metrics.missing} problems without a sample" if metrics.missing else ""
     click.echo(f"{metrics.samples} samples of {metrics.problems} problems: {statuses}{unscored}")
     if line := latency_line(metrics):
         click.echo(line)
     click.echo(f"run: {out}" + (f"   chart: {chart}" if chart else ""))
+
+
+def _remark(protocol: str) -> str:
+    from coda_eval.protocols import PROTOCOLS
+
+    return PROTOCOLS[protocol].remark if protocol in PROTOCOLS else ""
 
 
 def latency_line(metrics: Metrics) -> str:

@@ -69,9 +69,8 @@ def test_bad_options_are_one_line_and_exit_2(samples: Path, tmp_path: Path, argu
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        pytest.param('{"task_id": "mini/0", "completion": ""}\nnot json\n', "line 2", id="not JSON"),
+        pytest.param("not json\n", "line 1", id="not JSON"),
         pytest.param('{"task_id": "mini/1000", "completion": ""}\n', "mini/1000", id="unknown task_id"),
-        pytest.param('{"task_id": "mini/0", "completion": null}\n', "null", id="null completion"),
         pytest.param('{"task_id": "mini/0"}\n', "completion", id="missing completion"),
         pytest.param("", "no completion", id="empty file"),
     ],
@@ -86,6 +85,39 @@ def test_bad_samples_are_one_line_and_exit_2(tmp_path: Path, content: str, says:
     assert says in line
 
 
+def test_bad_lines_among_good_ones_are_named_and_the_rest_is_scored(samples: Path, tmp_path: Path) -> None:
+    """Metrics on stdout, and exit 2 all the same: what was scored is not the whole file."""
+    with samples.open("a") as stream:
+        stream.write('{"task_id": "mini/1000", "completion": ""}\n')
+    done = coda_eval("score", samples, "--task", "mini", "--executor", "local", "--out", tmp_path / "run", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["rejected"] == 1
+    assert "line 3: task_id 'mini/1000' is not in this benchmark" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: 1 lines of ")
+
+
+def test_export_writes_a_file_for_another_harness(samples: Path, tmp_path: Path) -> None:
+    assert (
+        coda_eval("score", samples, "--task", "mini", "--executor", "local", "--out", tmp_path / "run").returncode == 0
+    )
+    done = coda_eval("export", tmp_path / "run", "--to", "evalplus", "--out", tmp_path / "e.jsonl", "--json")
+    assert json.loads(done.stdout)["samples"] == 2
+    assert {tuple(json.loads(line)) for line in (tmp_path / "e.jsonl").read_text().splitlines()} == {
+        ("solution", "task_id")
+    }
+
+
+def test_a_problem_is_shown_with_its_prompt_and_tests() -> None:
+    done = coda_eval("tasks", "show", "humaneval", "HumanEval/0", "--json")
+    shown = json.loads(done.stdout)
+    assert shown["prompts"]["base"].startswith("from typing import List")
+    assert shown["prompts"]["instruct"].startswith("[user]\nWrite a solution")
+    assert "def check(candidate)" in shown["tests"]["base"]
+    unknown = coda_eval("tasks", "show", "humaneval", "HumanEval/999")
+    assert unknown.returncode == 2
+    assert "has no problem 'HumanEval/999'" in unknown.stderr
+
+
 def test_no_engine_is_one_line_and_exit_2(samples: Path, tmp_path: Path) -> None:
     """An explicit docker executor is never replaced silently."""
     done = coda_eval(
@@ -93,7 +125,8 @@ def test_no_engine_is_one_line_and_exit_2(samples: Path, tmp_path: Path) -> None
         DOCKER_HOST="unix:///nowhere/docker.sock",
     )  # fmt: skip
     assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    *_, line = done.stderr.splitlines()  # after a warning that most problems have no completion
+    assert "Traceback" not in done.stderr
     assert "--executor local" in line or "start" in line
 
 

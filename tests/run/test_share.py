@@ -61,6 +61,7 @@ def test_shards_make_the_run_that_one_process_makes(alone: Path, tmp_path: Path)
         shard_directory(out, Share(0, 3))
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_stops_no_other_and_is_made_good(alone: Path, tmp_path: Path) -> None:
     """The other one completes its share; both started again, the run is that of one process."""
     out = tmp_path / "run"
