@@ -12,6 +12,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
+# Compiling is most of the tests' work, and a process compiles one program at a time. A file's fixtures are made once.
+IN_PARALLEL = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "loadfile")
 CHECKED = ("coda_eval", "sandbox", "tests", "noxfile.py")
 
 
@@ -26,7 +28,7 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Install the package and pass the tests; what needs an engine, data or hardware that is not here is named."""
     session.install("-e", ".[dev,tpu]" if os.environ.get("CODA_EVAL_REQUIRE_TPU") else ".[dev]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -61,7 +63,8 @@ def wheel(session: nox.Session) -> None:
     shared = os.environ.get("CODA_EVAL_SHARED", str(checkout.parent / "shared"))
     with session.chdir(place):
         session.run("coda-eval", "doctor")
-        session.run("pytest", "-m", "not docker and not slow", *session.posargs, env={"CODA_EVAL_SHARED": shared})
+        chosen = ("-m", "not docker and not browser and not tpu and not slow")
+        session.run("pytest", *IN_PARALLEL, *chosen, *session.posargs, env={"CODA_EVAL_SHARED": shared})
 
 
 @nox.session

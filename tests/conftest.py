@@ -30,6 +30,15 @@ pytest_plugins = ["completion_server"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves out what is marked `exhaustive`, unless it is asked for."""
+    if os.environ.get("CODA_EVAL_EXHAUSTIVE") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("exhaustive"):
+            item.add_marker(pytest.mark.skip(reason="exhaustive (CODA_EVAL_EXHAUSTIVE=1)"))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The directory of official data and reference outputs; a test that needs it is skipped where it is absent."""

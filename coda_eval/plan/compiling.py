@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 from jax.experimental import topologies
+from jax.experimental.compilation_cache import compilation_cache
 
 from coda_eval.errors import ConfigError
 from coda_eval.plan.hardware import Topology
@@ -65,6 +66,9 @@ def tpu_devices(topology: Topology) -> Sequence[Any]:
     """
     if importlib.util.find_spec("libtpu") is None:
         raise ConfigError("compiling for TPUs needs libtpu, which is not installed: pip install 'coda-eval[tpu]'")
+    # What is compiled for chips that are not here cannot be read back from JAX's cache on disk.
+    jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()
     # It looks for a chip of this machine first, and complains where there is none.
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)

@@ -28,11 +28,12 @@ from coda_eval.tasks import Task, load_task
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 ALLOWED = {
+    ("HumanEval/31", 1, "plus"): "as sample 3",
     (
         "HumanEval/31",
         3,
         "plus",
-    ): "3 s of CPU time for its slowest input; with --min-time-limit 30 evalplus passes it too",
+    ): "3 s of CPU time for its slowest input; on an idle machine evalplus passes it too",
     (
         "Mbpp/239",
         0,
@@ -92,7 +93,13 @@ def test_coda_papers_ceilings(name: str, failing: set[str], shared: Path, docker
     assert found == failing
 
 
-@pytest.mark.parametrize(("name", "file"), [("humaneval-plus", "humaneval_codegen16b"), ("mbpp-plus", "mbpp_chatgpt")])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        pytest.param("humaneval-plus", "humaneval_codegen16b", marks=pytest.mark.exhaustive),
+        ("mbpp-plus", "mbpp_chatgpt"),
+    ],
+)
 def test_real_completions_get_the_verdicts_of_evalplus(
     name: str, file: str, shared: Path, tmp_path: Path, docker_ready: None
 ) -> None:

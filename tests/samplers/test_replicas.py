@@ -64,7 +64,11 @@ def test_every_sampler_decodes_alike_on_a_mesh(how: dict[str, Any]) -> None:
     assert_same(model, how, mesh_of("data=2,model=2"))
 
 
-@pytest.mark.parametrize("name", sorted({*GOLDEN_NAMES} - {"coda-tiny"}))
+OFTEN = ("llada-tiny", "gemma3-tiny")
+SELDOM = sorted({*GOLDEN_NAMES} - {"coda-tiny", *OFTEN})
+
+
+@pytest.mark.parametrize("name", [*OFTEN, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in SELDOM)])
 def test_every_family_decodes_alike_on_a_mesh(name: str) -> None:
     """More devices share a model than it has key/value heads."""
     directory = Golden(name).directory
@@ -84,6 +88,8 @@ def test_a_large_vocabulary_is_shared_and_chosen_from_alike(how: dict[str, Any])
 
     def model(mesh: Mesh | None) -> CheckpointModel:
         decoder = random_decoder(config)
+        # Peaked, so that a draw does not hang on the last bit of a sum over shards.
+        decoder.head_vd.set_value(decoder.head_vd[...] * 40)
         for path, parameter in parameters_of(decoder).items():
             if mesh is not None:
                 parameter.set_value(jax.device_put(parameter[...], sharding_rule(mesh)(path, parameter.shape)))

@@ -158,7 +158,12 @@ def test_more_tokens_than_are_collected_are_found_too(how: dict[str, Any]) -> No
         )
 
 
-@given(st.lists(st.floats(-30, 30, width=32), min_size=5, max_size=5), st.floats(0.01, 0.99), st.integers(0, 6))
+# No subnormals: the processor's arithmetic in XLA takes them for zero.
+@given(
+    st.lists(st.floats(-30, 30, width=32, allow_subnormal=False), min_size=5, max_size=5),
+    st.floats(0.01, 0.99),
+    st.integers(0, 6),
+)
 def test_bisection_finds_the_least_logit_that_is_kept(values: list[float], top_p: float, top_k: int) -> None:
     """The mass above the last one kept is within top-p, and that above the next lower one is not."""
     logits = np.array(values, np.float32)

@@ -71,7 +71,7 @@ def test_a_finished_training_is_not_done_again(trained: Any, tokenizer: PreTrain
     jax.tree.map(np.testing.assert_array_equal, weights(decoder), weights(trained.decoder))
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 0.5}, {"steps": 8}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 0.5}, {"cycles": (8,)}])
 def test_the_state_of_another_recipe_is_refused(
     trained: Any, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, change: dict[str, Any]
 ) -> None:
