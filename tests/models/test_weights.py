@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from golden_data import GOLDEN_NAMES, Golden
-from models.checkpoint_files import INDEX, WEIGHTS, read_tensors, shard, write_tensors
+from models.checkpoint_files import INDEX, WEIGHTS, change_config, read_tensors, shard, write_tensors
 
 from coda_eval.errors import CheckpointError
 from coda_eval.models.checkpoint import CheckpointModel, load_checkpoint, read_config
@@ -63,6 +63,17 @@ def test_a_transposed_tensor_is_named_with_both_shapes(coda: Path) -> None:
     write_tensors(coda, {**tensors, GATE: tensors[GATE].T})
     with pytest.raises(CheckpointError, match=rf"{re.escape(repr(GATE))} has shape \(64, 160\); .* \(160, 64\)"):
         load_checkpoint(coda)
+
+
+def test_a_vocabulary_of_another_size_is_an_error_with_both_shapes(coda: Path) -> None:
+    """What config.json says, and what the tensor is."""
+    rows, width = read_tensors(coda)["model.embed_tokens.weight"].shape
+    change_config(coda, vocab_size=rows + 8)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(coda)
+    assert "lm_head.weight" in str(caught.value)
+    assert f"{rows}, {width}" in str(caught.value)
+    assert f"{rows + 8}, {width}" in str(caught.value)
 
 
 @pytest.mark.parametrize("kept", [0, 100, -1], ids=["empty", "in the header", "in the data"])
