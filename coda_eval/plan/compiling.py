@@ -73,7 +73,9 @@ def tpu_devices(topology: Topology) -> Sequence[Any]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # A chip of v4 has two cores, which JAX sees as one device.
-    options = {"chip_config_name": "megacore"} if topology.name.startswith("v4:") else {}
+    options: dict[str, Any] = {"chip_config_name": "megacore"} if topology.name.startswith("v4:") else {}
+    if topology.name.endswith(":1x1"):
+        options["chips_per_host_bounds"] = [1, 1, 1]  # a host has four unless told otherwise
     described = topologies.get_topology_desc(platform="tpu", topology_name=topology.name, **options)
     return described.devices
 
