@@ -30,6 +30,12 @@ def _require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def positive_limit(limit: int | None) -> int | None:
+    """Raises for a limit below 1."""
+    _require(limit is None or limit >= 1, f"--limit is {limit}; it must be at least 1")
+    return limit
+
+
 _PARALLEL = {
     "threshold": ("maskgit_plus", "topk_margin", "entropy", "low_confidence", "hierarchy"),
     "factor": ("maskgit_plus", "low_confidence"),
@@ -285,7 +291,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _require(self.samples >= 1, f"--samples is {self.samples}; it must be at least 1")
-        _require(self.limit is None or self.limit >= 1, f"--limit is {self.limit}; it must be at least 1")
+        positive_limit(self.limit)
         _require(self.dtype in DTYPES, f"--dtype is {self.dtype!r}; choose one of {', '.join(DTYPES)}")
 
     def to_json(self) -> dict[str, Any]:

@@ -17,13 +17,12 @@ from coda_eval.cli.options import (
     extractor_names,
     json_option,
     limit_option,
-    positive_limit,
     protocol_option,
     sampler_config,
     sampler_options,
 )
 from coda_eval.cli.present import print_metrics
-from coda_eval.config import EndpointConfig, RunConfig
+from coda_eval.config import EndpointConfig, RunConfig, positive_limit
 from coda_eval.errors import SamplesError
 
 _EXECUTION_FIELDS = ("executor", "timeout_s", "memory_mb", "workers", "runtime")

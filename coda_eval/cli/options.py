@@ -22,7 +22,6 @@ from coda_eval.config import (
     MeshConfig,
     SamplerConfig,
 )
-from coda_eval.errors import ConfigError
 from coda_eval.presets import PRESETS, preset_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -229,10 +228,3 @@ def execution_config(
 def extractor_names(given: str | None) -> tuple[str, ...] | None:
     """Names with commas between; None where the option is not given."""
     return None if given is None else tuple(name.strip() for name in given.split(",") if name.strip())
-
-
-def positive_limit(limit: int | None) -> int | None:
-    """Raises for a limit below 1."""
-    if limit is not None and limit < 1:
-        raise ConfigError(f"--limit is {limit}; it must be at least 1")
-    return limit
