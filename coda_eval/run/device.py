@@ -79,7 +79,7 @@ class DeviceGenerator:
         self._prompts: dict[str, str] = {}
         self._ids: dict[str, list[int]] = {}
         for problem in task.problems:
-            prompt = reading.protocol.asking(problem.form, reading.style).prompt(problem, task.few_shot)
+            prompt = reading.prompt(problem, task.few_shot)
             text = render_prompt(prompt, reading.style, loaded.tokenizer)
             self._prompts[problem.task_id] = text
             self._ids[problem.task_id] = loaded.tokenizer.encode(text)

@@ -45,8 +45,7 @@ class EndpointGenerator:
         self._max_new_tokens = config.sampler.max_new_tokens or DEFAULT_MAX_NEW_TOKENS
         self._chat = reading.style == "instruct"
         self._prompts: dict[str, Prompt] = {
-            problem.task_id: reading.protocol.asking(problem.form, reading.style).prompt(problem, task.few_shot)
-            for problem in task.problems
+            problem.task_id: reading.prompt(problem, task.few_shot) for problem in task.problems
         }
         self._endpoint = Endpoint(parse_reference(config.model), config.endpoint)
         self._threads = ThreadPoolExecutor(config.sampler.batch_size, thread_name_prefix="endpoint")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from coda_eval.extract import Answer, find_extractor, same_program
-from coda_eval.protocols import EvaluationProtocol, choose_style, find_protocol
+from coda_eval.protocols import EvaluationProtocol, Prompt, choose_style, find_protocol
 from coda_eval.records import CheckTests, Problem, Program, Sample, Tests
 from coda_eval.tasks import Task
 
@@ -39,6 +39,10 @@ class Reading:
             inside_fence=asking.prompt(problem, ()).prefill.count("```") % 2 == 1,
         )
         return find_extractor(extractor or self.extractor or asking.extractor)(problem, answer) or ""
+
+    def prompt(self, problem: Problem, few_shot: Sequence[Problem]) -> Prompt:
+        """What the model is asked, with the task's few-shot problems where the protocol shows them."""
+        return self.protocol.asking(problem.form, self.style).prompt(problem, few_shot)
 
     def suites(self, problem: Problem) -> dict[str, Tests]:
         """The tests that decide the run's verdicts."""

@@ -91,7 +91,7 @@ def score_completions(
 def _sample(completion: ExternalCompletion, task: Task, problem: Problem, reading: Reading) -> Sample:
     text, program = completion.completion, completion.program
     takes_program = program is not None and (text is None or reading.extractor == "verbatim")
-    prompt = reading.protocol.asking(problem.form, reading.style).prompt(problem, task.few_shot)
+    prompt = reading.prompt(problem, task.few_shot)
     return Sample(
         task_id=completion.task_id,
         sample=completion.sample,
