@@ -23,6 +23,7 @@ EXECUTORS = ("docker", "local")
 DEFAULT_MAX_NEW_TOKENS = 256
 DEFAULT_MEMORY_MB = 1024
 DTYPES = ("float32", "bfloat16", "int8")
+ATTENTION = ("auto", "xla")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -283,6 +284,8 @@ class RunConfig:
     dtype: str = "float32"
     mesh: MeshConfig = field(default_factory=MeshConfig)
     """One device unless it says otherwise."""
+    attention: str = "auto"
+    """One of `ATTENTION`: a kernel for the device where one applies, or as the compiler makes it."""
     trace: bool = False
     """Keeps the order in which the tokens of each completion were committed."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
@@ -293,6 +296,9 @@ class RunConfig:
         _require(self.samples >= 1, f"--samples is {self.samples}; it must be at least 1")
         positive_limit(self.limit)
         _require(self.dtype in DTYPES, f"--dtype is {self.dtype!r}; choose one of {', '.join(DTYPES)}")
+        _require(
+            self.attention in ATTENTION, f"--attention is {self.attention!r}; choose one of {', '.join(ATTENTION)}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain data, for the manifest."""

@@ -10,6 +10,7 @@ import click
 
 from coda_eval.cli.options import (
     also_extract_option,
+    attention_option,
     data_dir_option,
     endpoint_options,
     execution_config,
@@ -52,6 +53,7 @@ DEFAULT_TASK = "mini"
 @click.option("--trace", is_flag=True, help="Keep the order in which tokens were committed, for `plot --trace`.")
 @click.option("--distributed", is_flag=True, help="One of several processes: a TPU pod, srun, Kubernetes, mpirun.")
 @sampler_options
+@attention_option
 @execution_options
 @endpoint_options
 @data_dir_option
@@ -78,6 +80,7 @@ def run(**given: Any) -> None:
         limit=given["limit"],
         dtype=given["dtype"],
         mesh=given["mesh"],
+        attention=given["attention"],
         trace=given["trace"],
         sampler=sampler_config(given),
         execution=execution_config(

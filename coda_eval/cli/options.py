@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from coda_eval.config import (
     ALGORITHMS,
+    ATTENTION,
     CACHES,
     DTYPES,
     END_OF_TEXT,
@@ -174,6 +175,13 @@ endpoint_options = group(
     ),
 )
 
+attention_option = click.option(
+    "--attention",
+    type=click.Choice(ATTENTION),
+    default=ATTENTION[0],
+    show_default=True,
+    help="`auto`: a kernel for the device where one applies; `xla`: as the compiler makes it.",
+)
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),

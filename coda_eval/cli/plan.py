@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coda_eval.cli.options import BatchSize, Mesh, decoding_options, json_option, sampler_config
+from coda_eval.cli.options import BatchSize, Mesh, attention_option, decoding_options, json_option, sampler_config
 from coda_eval.config import DTYPES
 from coda_eval.errors import ConfigError
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "--batch-size", type=BatchSize(), default=32, show_default=True, help="Of all chips together; `max` finds it."
 )
 @click.option("--dtype", type=click.Choice(DTYPES), default="bfloat16", show_default=True, help="Of the weights.")
+@attention_option
 @json_option
 def plan(**given: Any) -> None:
     """Compile the sampler for TPUs that are not here: memory, FLOPs, and the least time that HumanEval takes.
@@ -49,6 +50,7 @@ def plan(**given: Any) -> None:
             sampler=sampler_config({**given, **({"batch_size": 1} if largest else {})}),
             largest_batch=largest,
             dtype=given["dtype"],
+            attention=given["attention"],
             mesh=given["mesh"],
             prompt_width=given["prompt_width"] or PROMPT_WIDTH,
         )
@@ -87,7 +89,7 @@ def _print(found: Plan) -> None:
         "memory a chip": f"{_size(memory.total)} of {_size(memory.available)}: {verdict}",
         "": f"weights {_size(memory.weights)}, cache {_size(memory.cache)}, temporaries {_size(memory.temporaries)}, "
         f"program {_size(memory.program)}, other {_size(memory.other_arguments)}",
-        "full forward": _cost(found.full),
+        "full forward": _cost(found.full) + ("" if found.attention is None else f", attention by {found.attention}"),
     }
     if found.window is not None:
         rows["window forward"] = f"{_cost(found.window)} ({forwards.window_columns} columns)"

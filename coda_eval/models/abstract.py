@@ -17,7 +17,13 @@ from coda_eval.models.special_tokens import SpecialTokens
 
 
 def abstract_model(
-    config: DecoderConfig, family: Family, special: SpecialTokens, *, dtype: str, sharding: ShardingRule | None = None
+    config: DecoderConfig,
+    family: Family,
+    special: SpecialTokens,
+    *,
+    dtype: str,
+    sharding: ShardingRule | None = None,
+    platform: str | None = None,
 ) -> CheckpointModel:
     """A model whose parameters are shapes, as `load_checkpoint` would load them; every id may be emitted.
 
@@ -27,8 +33,10 @@ def abstract_model(
         special: its special tokens.
         dtype: a key of `COMPUTE_DTYPES`.
         sharding: where the parameters would live.
+        platform: whose attention kernels are used where they apply; None: no one's.
     """
     decoder = abstract_decoder(config, dtype=COMPUTE_DTYPES[dtype])
+    decoder.platform = platform
     places = {place.target: place for place in find_places(family, config).values()}
     for path, parameter in parameters_of(decoder).items():
         parameter.set_value(_shape_of(places[path], dtype, sharding))

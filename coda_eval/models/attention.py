@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -28,6 +28,10 @@ class Segment(NamedTuple):
     past: KeyValues
     mask: Bool[Array, "B L S"]
     """`mask[b, l, s]`: may query l of row b see key s."""
+
+
+Attend = Callable[[Float[Array, "B L N H"], KeyValues], Float[Array, "B L N H"]]
+"""What a layer does with its queries, rotated, and its new keys and values."""
 
 
 def attend(q: Float[Array, "B L N H"], segments: Sequence[Segment], *, scale: float) -> Float[Array, "B L N H"]:

@@ -70,6 +70,11 @@ class CheckpointModel:
         """How long prompt and completion together may be."""
         return self.config.max_positions
 
+    def attention_kernel(self, length: int) -> str:
+        """By which a forward over all of so many columns attends: `splash`, `cudnn` or `xla`."""
+        kernel: str = nnx.merge(self._graph, self._parameters).attention_kernel(length)
+        return kernel
+
     def hidden(
         self,
         parameters: Any,
@@ -171,6 +176,7 @@ def load_checkpoint(
     dtype: str = "float32",
     tokenizer: Vocabulary | None = None,
     sharding: ShardingRule | None = None,
+    platform: str | None = None,
 ) -> CheckpointModel:
     """Loads a checkpoint directory in Hugging Face layout; an Orbax checkpoint may stand for the safetensors files.
 
@@ -179,6 +185,7 @@ def load_checkpoint(
         dtype: `float32`, `bfloat16` or `int8`, whatever that of the files.
         tokenizer: knows special tokens, and which ids there are; every id of the vocabulary is one where it is None.
         sharding: where parameters live; on the default device where it is None. Of safetensors files only.
+        platform: whose attention kernels are used where they apply; None: no one's.
 
     Raises:
         CheckpointError: a file is missing or damaged, files contradict each other, or the model is not one that the
@@ -201,6 +208,7 @@ def load_checkpoint(
         decoder = load_decoder(directory, config, family, dtype=dtype, sharding=sharding)
     else:
         decoder = load_orbax(orbax, config, dtype=dtype)
+    decoder.platform = platform
     return CheckpointModel(
         decoder,
         config,

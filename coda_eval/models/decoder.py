@@ -20,7 +20,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from coda_eval.models.architecture import DecoderConfig
-from coda_eval.models.attention import KeyValues, Segment, attention_mask
+from coda_eval.models.attention import Attend, KeyValues, Segment, attend, attention_mask
+from coda_eval.models.attention_kernels import Case, attend_with, choose_kernel
 from coda_eval.models.in_place import write_slice
 from coda_eval.models.layers import INIT, Layer, RMSNorm
 from coda_eval.models.linear import contract, look_up
@@ -33,6 +34,8 @@ class Decoder(nnx.Module):
     def __init__(self, config: DecoderConfig, *, rngs: nnx.Rngs, dtype: DTypeLike = jnp.float32) -> None:
         """Random weights; the loader makes the module under `nnx.eval_shape`, which computes none."""
         self.config = config
+        self.platform: str | None = None
+        """Whose attention kernels are used where they apply: `attention_kernels.Case`. The loader knows."""
         self.embed_vd = nnx.Param(INIT(rngs.params(), (config.vocab_size, config.hidden_size), dtype))
 
         @nnx.split_rngs(splits=config.num_layers)
@@ -98,6 +101,19 @@ class Decoder(nnx.Module):
         hidden, fresh = self._run(of_window(tokens), context, cache)
         return hidden, jax.tree.map(lambda old, new: _write_columns(old, new, start, written), cache, fresh)
 
+    def attention_kernel(self, length: int) -> str:
+        """By which a forward over all columns attends, on the mesh around the call: `splash`, `cudnn` or `xla`."""
+        config = self.config
+        case = Case(
+            platform=self.platform,
+            dtype=str(self.final_norm.scale.dtype),
+            head_dim=config.head_dim,
+            kv_heads=config.num_kv_heads,
+            length=length,
+            sliding=config.sliding is not None,
+        )
+        return choose_kernel(case)
+
     def head(self, hidden: Float[Array, "*axes D"]) -> Float[Array, "*axes V"]:
         """Logits in float32."""
         return contract("...D,VD->...V", hidden, self._head_weight(), dtype=jnp.float32)
@@ -133,6 +149,8 @@ class Decoder(nnx.Module):
         nearby = None if sliding is None else _view(context, config, theta=sliding.rope_theta, window=sliding.size)
         slides = None if sliding is None else jnp.asarray(sliding.layers)
         graph, stacked = nnx.split(self.layers)
+        kernel = self.attention_kernel(tokens.shape[1]) if cache is None else "xla"
+        scale = config.head_dim**-0.5 if config.query_scale is None else config.query_scale
 
         def view_of(slides: Bool[Array, ""] | None) -> _View:
             if slides is None or nearby is None:
@@ -140,11 +158,16 @@ class Decoder(nnx.Module):
             view: _View = jax.tree.map(functools.partial(jnp.where, slides), nearby, everywhere)
             return view
 
+        def attend_by(view: _View, past: KeyValues | None) -> Attend:
+            if kernel != "xla":
+                return attend_with(kernel, context.key_mask, view.mask, causal=config.causal, scale=scale)
+            cached = [] if past is None or view.cached_mask is None else [Segment(past, view.cached_mask)]
+            return lambda q, fresh: attend(q, [Segment(fresh, view.mask), *cached], scale=scale)
+
         def apply(x: Float[Array, "B L D"], layer: tuple[Any, KeyValues | None, Bool[Array, ""] | None]) -> Any:
             weights, past, slides = layer
             view = view_of(slides)
-            cached = None if past is None or view.cached_mask is None else Segment(past, view.cached_mask)
-            return nnx.merge(graph, weights)(x, view.rotation, view.mask, cached)
+            return nnx.merge(graph, weights)(x, view.rotation, attend_by(view, past))
 
         x = look_up(self.embed_vd.get_value(), tokens, dtype=self.final_norm.scale.dtype)
         if config.scaled_embedding:  # rounded to the dtype of the weights, as in transformers' Gemma3

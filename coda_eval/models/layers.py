@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from coda_eval.models.architecture import DecoderConfig
-from coda_eval.models.attention import KeyValues, Segment, attend
+from coda_eval.models.attention import Attend, KeyValues
 from coda_eval.models.linear import contract
 from coda_eval.models.rope import Rotation, rotate
 
@@ -60,9 +60,9 @@ class Attention(nnx.Module):
             self.k_norm = RMSNorm(H, config, dtype=dtype)
 
     def __call__(
-        self, x: Float[Array, "B L D"], by: Rotation, mask: Bool[Array, "B L L"], cached: Segment | None
+        self, x: Float[Array, "B L D"], by: Rotation, attend: Attend
     ) -> tuple[Float[Array, "B L D"], KeyValues]:
-        """Attends to the inputs and to what is cached of other positions; returns the new keys and values too."""
+        """Attends to the inputs, and to what is cached of other positions; returns the new keys and values too."""
         q = contract("BLD,NHD->BLNH", x, self.q_nhd.get_value())
         k = contract("BLD,KHD->BLKH", x, self.k_khd.get_value())
         v = contract("BLD,KHD->BLKH", x, self.v_khd.get_value())
@@ -71,9 +71,7 @@ class Attention(nnx.Module):
         if self.config.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
         fresh = KeyValues(rotate(k, by), v)
-        segments = [Segment(fresh, mask)] + ([] if cached is None else [cached])
-        scale = self.config.head_dim**-0.5 if self.config.query_scale is None else self.config.query_scale
-        mixed = attend(rotate(q, by), segments, scale=scale)
+        mixed = attend(rotate(q, by), fresh)
         return contract("BLNH,DNH->BLD", mixed, self.o_dnh.get_value()), fresh
 
 
@@ -112,10 +110,10 @@ class Layer(nnx.Module):
             self.feed_forward_post_norm = RMSNorm(config.hidden_size, config, dtype=dtype)
 
     def __call__(
-        self, x: Float[Array, "B L D"], by: Rotation, mask: Bool[Array, "B L L"], cached: Segment | None
+        self, x: Float[Array, "B L D"], by: Rotation, attend: Attend
     ) -> tuple[Float[Array, "B L D"], KeyValues]:
         """See `Attention`."""
-        attended, fresh = self.attention(self.attention_norm(x), by, mask, cached)
+        attended, fresh = self.attention(self.attention_norm(x), by, attend)
         x = x + (self.attention_post_norm(attended) if self.config.post_norms else attended)
         fed = self.feed_forward(self.feed_forward_norm(x))
         return x + (self.feed_forward_post_norm(fed) if self.config.post_norms else fed), fresh

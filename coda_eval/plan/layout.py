@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from coda_eval.config import MeshConfig, SamplerConfig
+from coda_eval.models.attention_kernels import platform_of
 from coda_eval.models.checkpoint import CheckpointModel
 from coda_eval.models.sharding import make_mesh, sharding_rule
 from coda_eval.plan.compiling import DoesNotFit, compile_for, flops_of, footprint_of, tpu_devices
@@ -30,6 +31,7 @@ class Setting:
     topology: Topology
     mesh: MeshConfig
     dtype: str
+    attention: str
     sampler: SamplerConfig
     """Its `max_new_tokens` is decided."""
     prompt_width: int
@@ -102,6 +104,10 @@ class Layout(abc.ABC):
     def _fill(self, rows: int) -> Memory: ...
 
     @abc.abstractmethod
+    def attention_kernel(self) -> str | None:
+        """By which a full forward attends; None where nothing is compiled."""
+
+    @abc.abstractmethod
     def full_flops(self, rows: int) -> float | None:
         """Of the layers in a full forward of one group of chips, as a compiler counts; None without one."""
 
@@ -130,6 +136,10 @@ class CalculatedLayout(Layout):
             estimated=True,
         )
 
+    def attention_kernel(self) -> str | None:
+        """Nothing is compiled."""
+        return None
+
     def full_flops(self, rows: int) -> float | None:
         """Nothing is compiled."""
         return None
@@ -142,7 +152,9 @@ class CompiledLayout(Layout):
         """Raises a ConfigError where the compiler is not installed."""
         super().__init__(setting)
         self._mesh = make_mesh(setting.mesh, tpu_devices(setting.topology))
-        self._model = setting.subject.model(dtype=setting.dtype, sharding=sharding_rule(self._mesh))
+        self._rule = sharding_rule(self._mesh)
+        platform = None if setting.attention == "xla" else platform_of(self._mesh.devices.flat[0])
+        self._model = setting.subject.model(dtype=setting.dtype, sharding=self._rule, platform=platform)
 
     def _fill(self, rows: int) -> Memory:
         setting = self.setting
@@ -170,9 +182,15 @@ class CompiledLayout(Layout):
             estimated=False,
         )
 
+    def attention_kernel(self) -> str | None:
+        """On the mesh."""
+        with jax.set_mesh(self._mesh):
+            return self._model.attention_kernel(self.setting.length)
+
     def full_flops(self, rows: int) -> float | None:
-        """What XLA counts."""
-        return compiled_forward_flops(self._model, self._mesh, rows=rows, length=self.setting.length)
+        """What XLA counts, without attention kernels, which it does not look into."""
+        model = self.setting.subject.model(dtype=self.setting.dtype, sharding=self._rule)
+        return compiled_forward_flops(model, self._mesh, rows=rows, length=self.setting.length)
 
 
 def compiled_forward_flops(model: CheckpointModel, mesh: Mesh, *, rows: int, length: int) -> float:

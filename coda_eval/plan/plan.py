@@ -36,6 +36,8 @@ class Question:
     largest_batch: bool = False
     """Look for the largest batch that fits, instead of taking the sampler's."""
     dtype: str = "bfloat16"
+    attention: str = "auto"
+    """As of a `RunConfig`."""
     mesh: MeshConfig | None = None
     """None shares a model out among as few chips as hold it, and the rows among the groups."""
     prompt_width: int = PROMPT_WIDTH
@@ -54,6 +56,8 @@ class Plan:
     batch_size: int
     length: int
     """Columns of a row: prompt and canvas."""
+    attention: str | None
+    """By which kernel a full forward attends; None where nothing is compiled."""
     memory: Memory
     remedy: str
     """What would make it fit; empty where it does."""
@@ -112,6 +116,7 @@ def _setting(question: Question) -> Setting:
         topology=topology,
         mesh=mesh,
         dtype=question.dtype,
+        attention=question.attention,
         sampler=dataclasses.replace(question.sampler, max_new_tokens=new_tokens),
         prompt_width=question.prompt_width,
     )
@@ -154,6 +159,7 @@ def _answer(setting: Setting, layout: Layout, rows: int) -> Plan:
         dtype=setting.dtype,
         batch_size=rows,
         length=setting.length,
+        attention=layout.attention_kernel(),
         memory=memory,
         remedy="" if memory.fits else _remedy(setting, rows),
         full=full,

@@ -24,9 +24,11 @@ class Subject:
     family: Family
     special: SpecialTokens
 
-    def model(self, *, dtype: str, sharding: ShardingRule | None = None) -> CheckpointModel:
-        """With shapes for weights."""
-        return abstract_model(self.config, self.family, self.special, dtype=dtype, sharding=sharding)
+    def model(
+        self, *, dtype: str, sharding: ShardingRule | None = None, platform: str | None = None
+    ) -> CheckpointModel:
+        """With shapes for weights; arguments as of `abstract_model`."""
+        return abstract_model(self.config, self.family, self.special, dtype=dtype, sharding=sharding, platform=platform)
 
 
 def find_subject(reference: str) -> Subject:

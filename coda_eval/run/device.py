@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import time
@@ -9,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
+from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
 from coda_eval.config import DEFAULT_MAX_NEW_TOKENS, MeshConfig, RunConfig, SamplerConfig
+from coda_eval.models.attention_kernels import platform_of
 from coda_eval.models.checkpoint import CheckpointModel, checkpoint_sha256, load_checkpoint
 from coda_eval.models.references import resolve_model
-from coda_eval.models.sharding import make_mesh, sharding_rule
+from coda_eval.models.sharding import DATA, make_mesh, sharding_rule
 from coda_eval.protocols import render_prompt
 from coda_eval.records import Problem
 from coda_eval.run.forward_times import time_forwards
@@ -29,7 +32,7 @@ from coda_eval.tokenizer import Tokenizer
 class DeviceModel:
     """A loaded checkpoint with its tokenizer."""
 
-    def __init__(self, reference: str, *, dtype: str, mesh: MeshConfig) -> None:
+    def __init__(self, reference: str, *, dtype: str, mesh: MeshConfig, attention: str) -> None:
         """Loads it onto the devices of this process that the mesh takes; one is the default device.
 
         Raises:
@@ -45,6 +48,7 @@ class DeviceModel:
             dtype=dtype,
             tokenizer=self.tokenizer,
             sharding=None if self.mesh is None else sharding_rule(self.mesh),
+            platform=None if attention == "xla" else platform_of(jax.local_devices()[0]),
         )
         self.dtype = dtype
         self.sha256 = checkpoint_sha256(directory)
@@ -52,6 +56,15 @@ class DeviceModel:
         """Shapes that a batch was made in."""
         self.forward_seconds: dict[tuple[int, int, int | None], ForwardSeconds] = {}
         """Measured ones, by batch size, length and width of the window."""
+
+    def on_mesh(self) -> contextlib.AbstractContextManager[object]:
+        """Within it the compiler lays out what is computed on the mesh."""
+        return contextlib.nullcontext() if self.mesh is None else jax.set_mesh(self.mesh)
+
+    @property
+    def rows(self) -> Sharding | None:
+        """How its devices share the rows of a batch; None is one device."""
+        return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(DATA))
 
     @property
     def has_chat_template(self) -> bool:
@@ -101,10 +114,13 @@ class DeviceGenerator:
 
     def facts(self) -> Mapping[str, object]:
         device = jax.devices()[0]
+        with self._loaded.on_mesh():
+            attention = self._loaded.model.attention_kernel(self._width + self._new_tokens)
         return {
             "device": device.device_kind,
             "devices": jax.device_count(),
             "backend": jax.default_backend(),
+            "attention": attention,
             "runtime": device.client.platform_version,
             "driver": _driver(),
         }
@@ -131,7 +147,8 @@ class DeviceGenerator:
         window = (self._settings.block_length or self._new_tokens) if cached else None
         shape = (self._settings.batch_size, self._width + self._new_tokens, window)
         if shape not in self._loaded.forward_seconds:
-            self._loaded.forward_seconds[shape] = time_forwards(self._loaded.model, *shape)
+            with self._loaded.on_mesh():
+                self._loaded.forward_seconds[shape] = time_forwards(self._loaded.model, *shape, rows=self._loaded.rows)
         return self._loaded.forward_seconds[shape]
 
     def write(self, items: Sequence[Item]) -> Batch:

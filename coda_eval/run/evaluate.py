@@ -103,7 +103,7 @@ def _set_up(config: RunConfig, task: Task, bench: Workbench, stack: contextlib.E
     """The model, ready to write, and how it is asked and read."""
     loaded = None
     if not is_endpoint(config.model):
-        loaded = bench.models.load(config.model, dtype=config.dtype, mesh=config.mesh)
+        loaded = bench.models.load(config.model, dtype=config.dtype, mesh=config.mesh, attention=config.attention)
     reading = choose_reading(
         task,
         protocol=config.protocol,

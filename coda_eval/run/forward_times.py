@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Sharding
 
 from coda_eval.run.generator import ForwardSeconds
 from coda_eval.samplers.language_model import LanguageModel
@@ -16,7 +17,9 @@ from coda_eval.samplers.language_model import LanguageModel
 REPEATS = 5
 
 
-def time_forwards(model: LanguageModel, batch: int, length: int, window: int | None) -> ForwardSeconds:
+def time_forwards(
+    model: LanguageModel, batch: int, length: int, window: int | None, *, rows: Sharding | None = None
+) -> ForwardSeconds:
     """The median time of a forward of `batch` rows, without the head; compilation and a first call are not counted.
 
     Args:
@@ -24,16 +27,17 @@ def time_forwards(model: LanguageModel, batch: int, length: int, window: int | N
         batch: rows.
         length: columns of the whole canvas, prompt included.
         window: columns of a cached window at its end; None where nothing is cached.
+        rows: how devices share the rows; None is one device.
     """
-    tokens = jnp.full((batch, length), model.fill_id, jnp.int32)
-    positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length))
-    mask = jnp.ones((batch, length), bool)
+    tokens = jnp.full((batch, length), model.fill_id, jnp.int32, device=rows)
+    positions = jax.device_put(jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length)), rows)
+    mask = jnp.ones((batch, length), bool, device=rows)
     full = jax.jit(model.hidden)
     full_s = _median_seconds(lambda: full(model.parameters, tokens, positions, mask))
     if window is None:
         return ForwardSeconds(full_s, None)
     _, cache = jax.jit(model.prefill)(model.parameters, tokens, positions, mask)
-    start = jnp.full((batch,), length - window, jnp.int32)
+    start = jnp.full((batch,), length - window, jnp.int32, device=rows)
     step = jax.jit(functools.partial(model.window, width=window))
     window_s = _median_seconds(lambda: step(model.parameters, tokens, positions, mask, cache, start, start))
     return ForwardSeconds(full_s, window_s)

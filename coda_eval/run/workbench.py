@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ModelShelf:
-    """Models by reference, precision and mesh, each loaded once."""
+    """Models by reference, precision, mesh and attention, each loaded once."""
 
     def __init__(self, *, keep_all: bool = True) -> None:
         """`keep_all`: else a model leaves the device when another one is asked for."""
         self._keep_all = keep_all
-        self._models: dict[tuple[str, str, MeshConfig], DeviceModel] = {}
+        self._models: dict[tuple[str, str, MeshConfig, str], DeviceModel] = {}
 
-    def load(self, reference: str, *, dtype: str, mesh: MeshConfig) -> DeviceModel:
+    def load(self, reference: str, *, dtype: str, mesh: MeshConfig, attention: str) -> DeviceModel:
         """The model, loaded now or before.
 
         Raises:
@@ -33,12 +33,12 @@ class ModelShelf:
         # Here and not above: a run against an endpoint needs no JAX.
         from coda_eval.run.device import DeviceModel, forget_compiled
 
-        key = (reference, dtype, mesh)
+        key = (reference, dtype, mesh, attention)
         if key not in self._models:
             if not self._keep_all and self._models:
                 self._models.clear()
                 forget_compiled()
-            self._models[key] = DeviceModel(reference, dtype=dtype, mesh=mesh)
+            self._models[key] = DeviceModel(reference, dtype=dtype, mesh=mesh, attention=attention)
         return self._models[key]
 
 

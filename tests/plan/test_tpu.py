@@ -37,7 +37,10 @@ ROWS, WIDTH, NEW = 32, 128, 256
 
 
 def test_the_loop_gathers_no_logits_and_asks_no_host() -> None:
-    """CoDA in small on four chips, two of which share the model: half of the rows and of the vocabulary each."""
+    """CoDA in small on four chips, two of which share the model: half of the rows and of the vocabulary each.
+
+    Each chip attends to its rows and heads by a kernel.
+    """
     mesh = make_mesh(MeshConfig(data=2, model=2), tpu_devices(find_topology("v5e:2x2")))
     architecture = SHAPE.architecture
     model = abstract_model(
@@ -46,10 +49,12 @@ def test_the_loop_gathers_no_logits_and_asks_no_host() -> None:
         SpecialTokens(mask_id=1, pad_id=0, stop_ids=(2,)),
         dtype="bfloat16",
         sharding=sharding_rule(mesh),
+        platform="tpu",
     )
     config = SamplerConfig(max_new_tokens=NEW, batch_size=ROWS, temperature=0.1, top_p=0.9)
     text = compile_for(Sampler(model, config, width=WIDTH, mesh=mesh).lower()).as_text()
     assert text is not None
+    assert "splash" in text
     largest = max(math.prod(map(int, sides.split(","))) for sides in re.findall(r"\[([0-9,]+)\]", text))
     assert largest < ROWS // 2 * NEW * architecture.vocab_size // 4
     assert not re.findall(r"\b(?:infeed|outfeed|send|recv)\(|xla_ffi_python|callback", text)
