@@ -1,15 +1,17 @@
 """Putting a parameter together from the rows of its tensors, where it will live.
 
-Where that is the host's memory, rows are copied into an array that JAX then takes over as it is. Elsewhere they are
-sent to the device (or the devices of a mesh) and written there. Either way the host holds one piece besides the model.
+Where that is the host's memory, rows are read into an array that JAX then takes over as it is. Elsewhere they are
+sent to the device (or the devices of a mesh) and written there. Either way the host holds a piece for each thread that
+loads, besides the model.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,7 @@ from jaxtyping import Array, Int, Shaped
 from coda_eval.models.in_place import write_slice
 from coda_eval.models.linear import Int8Weight, Weight, quantize
 from coda_eval.models.places import Place
+from coda_eval.models.tensors import StoredRows
 
 ShardingRule = Callable[[str, tuple[int, ...]], Sharding | None]
 """Where a parameter lives, from its dotted path and its shape; the scales of an int8 one have `.scales` behind it."""
@@ -35,8 +38,11 @@ _ALIGNMENT = 64
 class Assembly(Protocol):
     """A parameter in the making."""
 
-    def write(self, rows: Shaped[np.ndarray, "rows columns"], *, layer: int, index: int) -> None:
-        """Places rows at an index into the first axis (behind that of the layers) of the parameter."""
+    def write(self, rows: StoredRows, *, layer: int, index: int) -> None:
+        """Reads rows to an index into the first axis (behind that of the layers) of the parameter.
+
+        Several threads may, each its own rows.
+        """
 
     def finish(self) -> Weight:
         """The parameter; nothing is written afterwards."""
@@ -57,22 +63,27 @@ class _OnHost:
         self._scales = _aligned(place.channels_shape, "float32") if quantized else None
         self._values = _aligned(place.stacked_shape, "int8" if quantized else dtype)
 
-    def write(self, rows: Shaped[np.ndarray, "rows columns"], *, layer: int, index: int) -> None:
-        if self._scales is None:
-            self._place(self._values, rows, layer, index)
+    def write(self, rows: StoredRows, *, layer: int, index: int) -> None:
+        values = self._part(self._values, math.prod(rows.shape), layer, index)
+        if self._scales is not None:
+            scales = self._part(self._scales, rows.shape[0], layer, index)
+            steps = _quantize(rows.read())
+            values[...] = np.asarray(steps.values).reshape(values.shape)
+            scales[...] = np.asarray(steps.scales).reshape(scales.shape)
+        elif values.dtype == rows.dtype:
+            rows.read_into(values)
         else:
-            steps = _quantize(rows)
-            self._place(self._values, np.asarray(steps.values), layer, index)
-            self._place(self._scales, np.asarray(steps.scales), layer, index)
+            values[...] = rows.read().reshape(values.shape)
 
     def finish(self) -> Weight:
         values = jax.device_put(self._values)
         return values if self._scales is None else Int8Weight(values, jax.device_put(self._scales))
 
-    def _place(self, parameter: Shaped[np.ndarray, "*shape"], new: Any, layer: int, index: int) -> None:
-        target = parameter[layer] if self._stacked else parameter
-        new = new.reshape(-1, *target.shape[1:])
-        target[index : index + len(new)] = new
+    def _part(
+        self, parameter: Shaped[np.ndarray, "*shape"], size: int, layer: int, index: int
+    ) -> Shaped[np.ndarray, "*part"]:
+        whole = parameter[layer] if self._stacked else parameter
+        return whole[index : index + size // math.prod(whole.shape[1:])]
 
 
 class _OnDevice:
@@ -84,9 +95,12 @@ class _OnDevice:
         self._weight: Weight = zeros(place.target, place.stacked_shape, "int8" if quantized else dtype)
         if quantized:
             self._weight = Int8Weight(self._weight, zeros(f"{place.target}.scales", place.channels_shape, "float32"))
+        self._lock = threading.Lock()  # each write takes the place of the weight before it
 
-    def write(self, rows: Shaped[np.ndarray, "rows columns"], *, layer: int, index: int) -> None:
-        self._weight = _write_rows(self._weight, rows, np.int32(layer), np.int32(index), stacked=self._stacked)
+    def write(self, rows: StoredRows, *, layer: int, index: int) -> None:
+        values = rows.read()
+        with self._lock:
+            self._weight = _write_rows(self._weight, values, np.int32(layer), np.int32(index), stacked=self._stacked)
 
     def finish(self) -> Weight:
         return self._weight

@@ -1,13 +1,14 @@
 """From safetensors files to the decoder's parameters and back, strictly.
 
 Every tensor of the files must have a place and every place a tensor of the right shape: anything else is an error that
-names the tensor and both shapes, before a byte of the weights is read. Tensors are read in pieces, cast or quantized,
-and written into their (layer-stacked) parameter on its devices: the host never holds a second copy of the model.
+names the tensor and both shapes, before a byte of the weights is read. Tensors are read in pieces, cast or quantized
+where need be, into their (layer-stacked) parameter on its devices: the host never holds a second copy of the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,10 @@ from coda_eval.models.assembly import COMPUTE_DTYPES, ShardingRule, assemble
 from coda_eval.models.decoder import Decoder
 from coda_eval.models.families import Family
 from coda_eval.models.places import Place, abstract_decoder, find_places, parameters_of
-from coda_eval.models.tensors import FLOATING, StoredTensor, list_tensors, read_rows
+from coda_eval.models.tensors import FLOATING, StoredRows, StoredTensor, cut_rows, list_tensors
+
+_READERS = 2
+"""Threads: what loading waits for is the memory of the model, fresh from the kernel, and one core gives half of it."""
 
 
 def find_problems(tensors: Mapping[str, StoredTensor], places: Mapping[str, Place], *, kind: str) -> list[str]:
@@ -66,10 +70,19 @@ def load_decoder(
     parameters = {
         place.target: assemble(place, dtype=dtype, sharding=sharding) for place in places.values() if not place.layer
     }
-    for name, tensor in tensors.items():
-        place = places[name]
-        for row, rows in read_rows(tensor, multiple=place.rows_per_index):
-            parameters[place.target].write(rows, layer=place.layer or 0, index=row // place.rows_per_index)
+    pieces = [
+        (places[name], rows)
+        for name, tensor in tensors.items()
+        for rows in cut_rows(tensor, multiple=places[name].rows_per_index)
+    ]
+
+    def load(piece: tuple[Place, StoredRows]) -> None:
+        place, rows = piece
+        parameters[place.target].write(rows, layer=place.layer or 0, index=rows.first // place.rows_per_index)
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        for _ in readers.map(load, pieces):
+            pass  # what a thread raised is raised here
     for path, parameter in parameters_of(decoder).items():
         parameter.set_value(parameters.pop(path).finish())
     return decoder
