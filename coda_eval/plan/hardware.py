@@ -22,7 +22,6 @@ class Chip:
     link_bytes_per_s: float
     """To other chips of its kind, out and in together over all its links."""
     topologies: tuple[str, ...]
-    source: str
 
     @property
     def is_tpu(self) -> bool:
@@ -45,7 +44,6 @@ def _tpu(
         float32_flops=tflops * 1e12 / 6,
         link_bytes_per_s=link_gb_per_s * 1e9,
         topologies=tuple(topologies.split()),
-        source=f"cloud.google.com/tpu/docs/{name}",
     )
     return name, chip
 
@@ -61,20 +59,30 @@ def _gpu(
         float32_flops=float32_tflops * 1e12,
         link_bytes_per_s=link_gb_per_s * 1e9,
         topologies=("1", "2", "4", "8"),
-        source="NVIDIA's data sheet of the SXM (L4: PCIe) version, dense rates",
     )
     return name, chip
 
 
+# Read on 2026-11-22. Cloud TPU's pages give the links of a chip in both directions together; where versions of a page
+# differ in rounding (800 and 819 GB/s for v5e, 1600 and 1640 for v6e), it is the finer figure. NVIDIA's rates are those
+# of dense matrices, half of what its data sheets print with sparsity; `float32` there is that of the vector units.
 CHIPS: dict[str, Chip] = dict(
     [
+        # docs.cloud.google.com/tpu/docs/v4; links: six of 50 GB/s each way (Jouppi et al., 2023, arXiv 2304.01433)
         _tpu("v4", 32, 1200, 275, 600, "2x2x1 2x2x2 2x2x4 2x4x4 4x4x4"),
+        # docs.cloud.google.com/tpu/docs/v5e
         _tpu("v5e", 16, 819, 197, 400, "1x1 2x2 2x4 4x4 4x8 8x8 8x16 16x16"),
+        # docs.cloud.google.com/tpu/docs/v5p
         _tpu("v5p", 95, 2765, 459, 1200, "2x2x1 2x2x2 2x2x4 2x4x4 4x4x4"),
+        # docs.cloud.google.com/tpu/docs/v6e
         _tpu("v6e", 32, 1640, 918, 800, "1x1 2x2 2x4 4x4 4x8 8x8 8x16 16x16"),
+        # NVIDIA A100 data sheet (1758950), SXM of 80 GB: as quoted at glennklockwood.com/garden/processors/a100
         _gpu("a100", 80, 2039, 312, 19.5, 600),
+        # NVIDIA H100 data sheet, SXM5: as quoted at glennklockwood.com/garden/processors/h100
         _gpu("h100", 80, 3350, 989, 67, 900),
+        # NVIDIA H200 data sheet, SXM5: an H100 with more and faster memory, same place
         _gpu("h200", 141, 4800, 989, 67, 900),
+        # NVIDIA L4 data sheet, PCIe 4.0 x16 (32 GB/s each way): 242 TFLOPS with sparsity
         _gpu("l4", 24, 300, 121, 30.3, 64),
     ]
 )
