@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coda_eval.cli.options import data_dir_option, json_option
 from coda_eval.config import DTYPES
+
+if TYPE_CHECKING:
+    from coda_eval.bench.decoding import SamplerRow
 
 
 @click.group()
@@ -125,8 +130,30 @@ def sampler(
         steps=steps,
         peer_python=peer_python or sys.executable,
     )
+    _report(bench.rows(names), as_json=as_json)
+
+
+@bench.command("load")
+@click.argument("reference", metavar="REF")
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), default="bfloat16", show_default=True, help="Of the loaded weights."
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Each side runs so often.")
+@json_option
+def load(reference: str, dtype: str, rounds: int, as_json: bool) -> None:
+    """Loading a checkpoint, in turns with reading its files into memory.
+
+    `coda-eval models random` makes a checkpoint of any published shape.
+    """
+    from coda_eval.bench.loading import loading_rows
+    from coda_eval.models.references import resolve_model
+
+    _report(loading_rows(resolve_model(reference), dtype=dtype, rounds=rounds), as_json=as_json)
+
+
+def _report(rows: Iterable[SamplerRow], *, as_json: bool) -> None:
     results = []
-    for row in bench.rows(names):
+    for row in rows:
         results.append({**dataclasses.asdict(row), "ratio": row.ratio})
         if not as_json:
             click.echo(f"{row.name}: {row.about}")

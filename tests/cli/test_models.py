@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from coda_eval.cli.bench import bench
 from coda_eval.cli.models import models
 from coda_eval.errors import CheckpointError
 from coda_eval.models.families import FAMILIES
@@ -58,3 +59,11 @@ def test_inspect_of_nothing_is_an_error(tmp_path: Path) -> None:
     """In one line."""
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         run("inspect", str(tmp_path))
+
+
+def test_loading_is_measured_beside_reading_the_files() -> None:
+    """In the page cache, and from the disk where the system can be asked to forget files."""
+    printed = CliRunner().invoke(bench, ["load", "coda-tiny", "--rounds", "1", "--json"], catch_exceptions=False)
+    rows = json.loads(printed.stdout)["rows"]
+    assert [row["name"] for row in rows][:1] == ["warm"]
+    assert all(len(row["ours_s"]) == len(row["peer_s"]) == 1 and row["ratio"] > 0 for row in rows)
