@@ -3,6 +3,7 @@
     supervisor     the job loop: forks, watches limits, decides the verdict, cleans up
     watch          waits for the end of one job
     interpreter    what every program finds imported, and the second fork server, which has numpy
+    rehearsal      what every program's process would do first, done once
     tester         the trusted process: holds the tests of one suite, judges one program after another
     check_tests    tests as code: the entry point is a stub that calls the program in its own process
     input_output   tests as inputs and expected outputs

@@ -5,6 +5,8 @@ import importlib
 import sys
 from pathlib import Path
 
+from coda_sandbox.rehearsal import rehearse
+
 # What programs import most, as far as it is small: every page that this process holds makes each fork dearer.
 _PREIMPORT = (
     *("abc", "bisect", "collections", "collections.abc", "copy", "datetime", "functools", "heapq", "itertools"),
@@ -23,6 +25,7 @@ def prepare(*, numpy: bool) -> str | None:
     loaded = sys.modules.get("numpy")
     if loaded is not None:
         loaded.random.seed(0)
+    rehearse()
     # Objects made so far are not looked at again: a collection in a child would copy their pages.
     gc.collect()
     gc.freeze()
