@@ -65,10 +65,10 @@ class ScriptedModel:
         *,
         parts: int,
         size: int,
-    ) -> Float[Array, "N parts size"]:
+    ) -> Float[Array, "parts size N"]:
         """Some columns of what `hidden` gave."""
-        by_part = hidden.reshape(hidden.shape[0], self.vocabulary_parts, -1)
-        return jax.lax.dynamic_slice(by_part, (0, part, start), (hidden.shape[0], parts, size))
+        by_part = hidden.T.reshape(self.vocabulary_parts, -1, hidden.shape[0])
+        return jax.lax.dynamic_slice(by_part, (part, start, 0), (parts, size, hidden.shape[0]))
 
     def prefill(
         self, parameters: Any, tokens: Int[Array, "B L"], positions: Int[Array, "B L"], key_mask: Bool[Array, "B L"]

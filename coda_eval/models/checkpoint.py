@@ -138,16 +138,16 @@ class CheckpointModel:
     def head_chunk(
         self,
         parameters: Any,
-        hidden: Float[Array, "*axes D"],
+        hidden: Float[Array, "N D"],
         part: Int[Array, ""],
         start: Int[Array, ""],
         *,
         parts: int,
         size: int,
-    ) -> Float[Array, "*axes parts size"]:
+    ) -> Float[Array, "parts size N"]:
         """Float32 logits of some parts of the vocabulary, the first of them `part`: of each `size` ids from `start`."""
         decoder = nnx.merge(self._graph, parameters)
-        logits: Float[Array, "*axes parts size"] = decoder.head_chunk(hidden, part, start, parts=parts, size=size)
+        logits: Float[Array, "parts size N"] = decoder.head_chunk(hidden, part, start, parts=parts, size=size)
         return logits
 
 

@@ -24,7 +24,7 @@ from coda_eval.models.attention import Attend, KeyValues, Segment, attend, atten
 from coda_eval.models.attention_kernels import Case, attend_with, choose_kernel
 from coda_eval.models.in_place import write_slice
 from coda_eval.models.layers import INIT, Layer, RMSNorm
-from coda_eval.models.linear import contract, look_up
+from coda_eval.models.linear import contract, look_up, project
 from coda_eval.models.rope import Rotation, rotation
 
 
@@ -119,8 +119,8 @@ class Decoder(nnx.Module):
         return contract("...D,VD->...V", hidden, self._head_weight(), dtype=jnp.float32)
 
     def head_chunk(
-        self, hidden: Float[Array, "*axes D"], part: Int[Array, ""], start: Int[Array, ""], *, parts: int, size: int
-    ) -> Float[Array, "*axes parts size"]:
+        self, hidden: Float[Array, "N D"], part: Int[Array, ""], start: Int[Array, ""], *, parts: int, size: int
+    ) -> Float[Array, "parts size N"]:
         """Logits of some ids of some parts of the vocabulary, so that the whole of it need never be held at once.
 
         Args:
@@ -136,7 +136,7 @@ class Decoder(nnx.Module):
             starts: list[Any] = [part, start, *[0] * (leaf.ndim - 1)]
             return jax.lax.dynamic_slice(by_part, starts, (parts, size, *leaf.shape[1:]))
 
-        return contract("...D,PVD->...PV", hidden, jax.tree.map(rows, self._head_weight()), dtype=jnp.float32)
+        return project(jax.tree.map(rows, self._head_weight()), hidden)
 
     def _head_weight(self) -> Any:
         return (self.embed_vd if self.config.tied_head else self.head_vd).get_value()

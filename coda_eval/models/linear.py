@@ -53,6 +53,13 @@ def contract(
     return sums.astype(dtype)
 
 
+def project(weight: Weight, x: Float[Array, "N inputs"]) -> Float[Array, "*channels N"]:
+    """Float32 products of every channel with every row: as `contract`, with the channels first."""
+    values = weight.values.astype(x.dtype) if isinstance(weight, Int8Weight) else weight
+    sums = jnp.einsum("...D,ND->...N", values, x, preferred_element_type=jnp.float32, precision=precision(x))
+    return sums * weight.scales[..., None] if isinstance(weight, Int8Weight) else sums
+
+
 def look_up(weight: Weight, tokens: Int[Array, "*axes"], *, dtype: DTypeLike) -> Float[Array, "*axes width"]:
     """Rows of an embedding."""
     if isinstance(weight, Int8Weight):

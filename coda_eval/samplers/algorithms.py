@@ -9,7 +9,7 @@ from coda_eval.errors import ConfigError
 from coda_eval.samplers.acceptance import AcceptanceRule
 from coda_eval.samplers.blocks import BlockOrder, Grid, OneBlock, SeveralBlocks
 from coda_eval.samplers.caching import Cache, NoCache, WindowCache
-from coda_eval.samplers.confidence import Confidence, chance, margin, negative_entropy, probability
+from coda_eval.samplers.confidence import CHANCE, MARGIN, NEGATIVE_ENTROPY, PROBABILITY, Confidence
 from coda_eval.samplers.denoise import Quirks
 from coda_eval.samplers.parallel import EntropyBound, Factor, Hierarchy, Threshold
 from coda_eval.samplers.scheduled import IndependentTransfer, LeftToRight, MostConfident, quotas, transfer_counts
@@ -26,19 +26,19 @@ class Algorithm:
 
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "origin": Algorithm(IndependentTransfer(), probability, by_chance=True),
-    "maskgit_plus": Algorithm(MostConfident(transfer_counts), probability),
-    "topk_margin": Algorithm(MostConfident(transfer_counts), margin),
-    "entropy": Algorithm(MostConfident(transfer_counts), negative_entropy),
-    "low_confidence": Algorithm(MostConfident(quotas), probability),
-    "random": Algorithm(MostConfident(quotas), chance, by_chance=True),
-    "threshold": Algorithm(Threshold(), probability),
-    "margin_threshold": Algorithm(Threshold(), margin),
-    "entropy_threshold": Algorithm(Threshold(entropy=True), negative_entropy),
-    "factor": Algorithm(Factor(), probability),
-    "entropy_bound": Algorithm(EntropyBound(), negative_entropy),
-    "hierarchy": Algorithm(Hierarchy(), probability),
-    "autoregressive": Algorithm(LeftToRight(), probability),
+    "origin": Algorithm(IndependentTransfer(), PROBABILITY, by_chance=True),
+    "maskgit_plus": Algorithm(MostConfident(transfer_counts), PROBABILITY),
+    "topk_margin": Algorithm(MostConfident(transfer_counts), MARGIN),
+    "entropy": Algorithm(MostConfident(transfer_counts), NEGATIVE_ENTROPY),
+    "low_confidence": Algorithm(MostConfident(quotas), PROBABILITY),
+    "random": Algorithm(MostConfident(quotas), CHANCE, by_chance=True),
+    "threshold": Algorithm(Threshold(), PROBABILITY),
+    "margin_threshold": Algorithm(Threshold(), MARGIN),
+    "entropy_threshold": Algorithm(Threshold(entropy=True), NEGATIVE_ENTROPY),
+    "factor": Algorithm(Factor(), PROBABILITY),
+    "entropy_bound": Algorithm(EntropyBound(), NEGATIVE_ENTROPY),
+    "hierarchy": Algorithm(Hierarchy(), PROBABILITY),
+    "autoregressive": Algorithm(LeftToRight(), PROBABILITY),
 }
 
 QUIRKS: dict[str | None, Quirks] = {

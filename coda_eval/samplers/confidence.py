@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from coda_eval.samplers.tokens import Choice
 
-Confidence = Callable[[Choice, Float[Array, " N"]], Float[Array, " N"]]
-"""Of the choice at each position, and a uniform random number for it. Higher is surer."""
+
+@dataclass(frozen=True)
+class Confidence:
+    """Higher is surer."""
+
+    of: Callable[[Choice, Float[Array, " N"]], Float[Array, " N"]]
+    """Of the choice at each position, and a uniform random number for it."""
+    entropy: bool = False
+    """It looks at the entropy, which is computed only then."""
+    margin: bool = False
+    """It looks at the margin, likewise."""
 
 
-def probability(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
-    """The probability of the proposed token (`maskgit_plus`, `low_confidence`)."""
-    return jnp.exp(choice.log_probability)
+PROBABILITY = Confidence(lambda choice, luck: jnp.exp(choice.log_probability))
+"""The probability of the proposed token (`maskgit_plus`, `low_confidence`)."""
 
+MARGIN = Confidence(lambda choice, luck: choice.margin, margin=True)
+"""The probability of the best token less that of the second best (`topk_margin`)."""
 
-def margin(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
-    """The probability of the best token less that of the second best (`topk_margin`)."""
-    return choice.margin
+NEGATIVE_ENTROPY = Confidence(lambda choice, luck: choice.negative_entropy, entropy=True)
+"""The sum of p log p (`entropy`)."""
 
-
-def negative_entropy(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
-    """The sum of p log p (`entropy`)."""
-    return choice.negative_entropy
-
-
-def chance(choice: Choice, luck: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Uniform: positions are committed in random order (LLaDA's `random` remasking)."""
-    return luck
+CHANCE = Confidence(lambda choice, luck: luck)
+"""Uniform: positions are committed in random order (LLaDA's `random` remasking)."""

@@ -252,9 +252,11 @@ def advance(
         knobs.tokens,
         knobs.vocabulary,
         tiling=plan.tiling,
+        entropy=plan.confidence.entropy,
+        margin=plan.confidence.margin,
         replicas=plan.replicas,
     )
-    confidence = plan.confidence(choice, luck_here[:, -2])
+    confidence = plan.confidence.of(choice, luck_here[:, -2])
     if plan.stops_last:
         confidence = jnp.where(jnp.isin(choice.tokens, stop_ids), LEAST, confidence)
 

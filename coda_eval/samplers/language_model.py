@@ -19,13 +19,13 @@ class Head(Protocol):
     def head_chunk(
         self,
         parameters: Any,
-        hidden: Float[Array, "*axes D"],
+        hidden: Float[Array, "N D"],
         part: Int[Array, ""],
         start: Int[Array, ""],
         *,
         parts: int,
         size: int,
-    ) -> Float[Array, "*axes parts size"]:
+    ) -> Float[Array, "parts size N"]:
         """Float32 logits of some parts of the vocabulary, the first of them `part`: of each `size` ids from `start`."""
 
 

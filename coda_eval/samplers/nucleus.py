@@ -64,20 +64,20 @@ def choose_among_best(
     return Restricted(choice, complete)
 
 
-def least_kept(logits: Float[Array, "N parts part"], knobs: TokenKnobs) -> Float[Array, " N"]:
+def least_kept(logits: Float[Array, "parts part N"], knobs: TokenKnobs) -> Float[Array, " N"]:
     """The lowest logit that top-p and top-k keep: the least one above which there is neither the mass nor the count.
 
     Bisection over the bits of float32 numbers, whose order is that of integers: exact after 32 halvings.
     """
-    count = jnp.where(knobs.top_k > 0, knobs.top_k, logits.shape[1] * logits.shape[2])
-    peak = jnp.max(logits, axis=(1, 2))
-    weights = jnp.exp(logits - peak[:, None, None])
-    allowed_mass = knobs.top_p * jnp.sum(weights, axis=(1, 2))
+    count = jnp.where(knobs.top_k > 0, knobs.top_k, logits.shape[0] * logits.shape[1])
+    peak = jnp.max(logits, axis=(0, 1))
+    weights = jnp.exp(logits - peak[None, None, :])
+    allowed_mass = knobs.top_p * jnp.sum(weights, axis=(0, 1))
 
     def keeps(value: Float[Array, " N"]) -> Bool[Array, " N"]:
-        above = logits > value[:, None, None]
-        mass = jnp.sum(jnp.where(above, weights, 0.0), axis=(1, 2))
-        return (mass <= allowed_mass) & (jnp.sum(above.astype(jnp.int32), axis=(1, 2)) < count)
+        above = logits > value[None, None, :]
+        mass = jnp.sum(jnp.where(above, weights, 0.0), axis=(0, 1))
+        return (mass <= allowed_mass) & (jnp.sum(above.astype(jnp.int32), axis=(0, 1)) < count)
 
     def halve(
         _: Int[Array, ""], ends: tuple[Int[Array, " N"], Int[Array, " N"]]

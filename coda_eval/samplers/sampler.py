@@ -318,7 +318,8 @@ def knobs_for(config: SamplerConfig, model: LanguageModel, *, steps: int, blocks
         ),
         refresh_every=jnp.asarray(config.refresh_every if config.cache == "every-n" else _NEVER, jnp.int32),
         vocabulary=Vocabulary(
-            emittable=jnp.asarray(np.asarray(model.emittable) & ~removed), removed=jnp.asarray(removed)
+            emittable=jnp.asarray(np.asarray(model.emittable) & ~removed),
+            removed=jnp.asarray(removed) if removed.any() else None,
         ),
     )
 

@@ -27,9 +27,9 @@ class TokenKnobs(NamedTuple):
         return (self.top_p < 1) | (self.top_k > 0)
 
     @property
-    def divisor(self) -> Float[Array, ""]:
+    def scale(self) -> Float[Array, ""]:
         """Of the logits."""
-        return jnp.where(self.temperature > 0, self.temperature, 1.0)
+        return 1 / jnp.where(self.temperature > 0, self.temperature, 1.0)
 
 
 class Vocabulary(NamedTuple):
@@ -37,8 +37,8 @@ class Vocabulary(NamedTuple):
 
     emittable: Bool[Array, " V"]
     """May be written. The others keep their part of the distribution: the references' confidences have it too."""
-    removed: Bool[Array, " V"]
-    """Has no part in the distribution either."""
+    removed: Bool[Array, " V"] | None = None
+    """Has no part in the distribution either; None where all have."""
 
 
 class Choice(NamedTuple):
@@ -48,5 +48,6 @@ class Choice(NamedTuple):
     log_probability: Float[Array, " N"]
     """Of the token; minus infinity where top-p and top-k exclude every token that may be written."""
     negative_entropy: Float[Array, " N"]
+    """NaN where it was not asked for."""
     margin: Float[Array, " N"]
-    """The probability of the best token less that of the second best."""
+    """The probability of the best token less that of the second best; NaN where it was not asked for."""

@@ -128,7 +128,7 @@ def test_positions_behind_the_count_cost_nothing_and_change_nothing() -> None:
     """One tile of four is worked on."""
     rows = jnp.asarray(np.random.default_rng(0).normal(size=(32, VOCABULARY)), jnp.float32)
     knobs = TokenKnobs(jnp.float32(0.0), jnp.float32(0.5), jnp.int32(0))
-    vocabulary = Vocabulary(jnp.ones((VOCABULARY,), bool), jnp.zeros((VOCABULARY,), bool))
+    vocabulary = Vocabulary(jnp.ones((VOCABULARY,), bool))
     luck = jnp.zeros((32, 1, 2))
     few, all_of_them = (
         jitted_choose(rows, jnp.int32(count), luck, knobs, vocabulary, Tiling(positions=8, tokens=VOCABULARY))
@@ -168,7 +168,7 @@ def test_bisection_finds_the_least_logit_that_is_kept(values: list[float], top_p
     """The mass above the last one kept is within top-p, and that above the next lower one is not."""
     logits = np.array(values, np.float32)
     knobs = TokenKnobs(jnp.float32(0.0), jnp.float32(top_p), jnp.int32(top_k))
-    least = float(jitted_least_kept(jnp.asarray(logits)[None, None], knobs)[0])
+    least = float(jitted_least_kept(jnp.asarray(logits)[None, :, None], knobs)[0])
     last_kept, lower = logits[logits >= least].min(), logits[logits < least]
     assert softmax(logits)[logits > last_kept].sum() <= top_p + 1e-5
     assert (logits > last_kept).sum() < (top_k or 6)
