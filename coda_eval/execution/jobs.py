@@ -1,4 +1,4 @@
-"""What waits for a sandbox: programs by their tests, references first, timeouts to confirm last."""
+"""What waits for a sandbox: references first, then timeouts to confirm, then programs by their tests."""
 
 from __future__ import annotations
 
@@ -86,11 +86,15 @@ class JobQueue:
     def take(self, last: Suite | None, *, only_first_runs: bool) -> Job | None:
         """The next job for a sandbox whose last one was of suite `last`; None if there is none.
 
-        A sandbox stays with a suite as long as it lasts: it has those tests. Then comes the suite that takes longest,
-        of those that no other sandbox is at.
+        What takes long comes first, so that no sandbox is left alone with it at the end. A sandbox stays with a suite
+        as long as it lasts: it has those tests. Then comes the suite that takes longest, of those that no other
+        sandbox is at.
         """
-        if self._references and not only_first_runs:
-            return self._references.popleft()
+        if not only_first_runs:
+            if self._references:
+                return self._references.popleft()
+            if self._to_confirm:
+                return self._to_confirm.popleft()
         if self._suites:
             suite = last if last is not None and last.waiting else None
             if suite is None:
@@ -100,8 +104,6 @@ class JobQueue:
             if not suite.waiting:
                 self._suites.remove(suite)
             return job
-        if self._to_confirm and not only_first_runs:
-            return self._to_confirm.popleft()
         return None
 
     def clear(self) -> None:

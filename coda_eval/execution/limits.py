@@ -4,8 +4,8 @@ CPU time counts, as the program and its tests use it, so that a loaded machine g
 that wait there is a limit on the time in which neither runs nor is kept from running by others.
 
 The first run of a program is given less: few that are right need more than that, and those that do run again, with all
-of it, when nothing else waits. So a program that loops for ever costs its limit once, and only a run that had all of it
-makes a timeout.
+of it and with nothing behind them in their sandbox. So a program that loops for ever costs its limit once, and only a
+run that had all of it makes a timeout.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Self
 from coda_eval.config import ExecutionConfig
 from coda_eval.execution.payload import Answers
 
-_FIRST_CPU_S = 1.0
-_FIRST_SUITE_CPU_S = 4.0
+_FIRST_CPU_S = 0.25
+_FIRST_SUITE_CPU_S = 1.0
+_FIRST_WAITING_S = 1.0
 _FIRST_FACTOR = 2
 """The first run may take this many times what the reference took."""
 
@@ -48,7 +49,7 @@ class Limits:
     def of_checks(cls, config: ExecutionConfig, *, first: bool) -> Self:
         """For tests that are code."""
         cpu_s = min(config.timeout_s, _FIRST_CPU_S) if first else config.timeout_s
-        return cls._make(config, cpu_s=cpu_s, input_cpu_s=cpu_s)
+        return cls._make(config, cpu_s=cpu_s, input_cpu_s=cpu_s, first=first)
 
     @classmethod
     def of_inputs(cls, config: ExecutionConfig, answers: Answers, *, first: bool) -> Self:
@@ -58,14 +59,14 @@ class Limits:
         if first:
             one = min(one, max(_FIRST_CPU_S, _FIRST_FACTOR * answers.slowest_s))
             suite = min(suite, max(_FIRST_SUITE_CPU_S, _FIRST_FACTOR * answers.cpu_s))
-        return cls._make(config, cpu_s=suite, input_cpu_s=one)
+        return cls._make(config, cpu_s=suite, input_cpu_s=one, first=first)
 
     @classmethod
     def of_reference(cls, config: ExecutionConfig) -> Self:
         """For the reference program, which is trusted to end."""
-        return cls._make(config, cpu_s=_REFERENCE_S, input_cpu_s=_REFERENCE_INPUT_S)
+        return cls._make(config, cpu_s=_REFERENCE_S, input_cpu_s=_REFERENCE_INPUT_S, first=False)
 
     @classmethod
-    def _make(cls, config: ExecutionConfig, *, cpu_s: float, input_cpu_s: float) -> Self:
-        waiting_s = max(_LEAST_WAITING_S, _WAITING_FACTOR * input_cpu_s)
+    def _make(cls, config: ExecutionConfig, *, cpu_s: float, input_cpu_s: float, first: bool) -> Self:
+        waiting_s = _FIRST_WAITING_S if first else max(_LEAST_WAITING_S, _WAITING_FACTOR * input_cpu_s)
         return cls(cpu_s=cpu_s, input_cpu_s=input_cpu_s, waiting_s=waiting_s, memory_mb=config.memory_mb)

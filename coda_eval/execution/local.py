@@ -106,7 +106,7 @@ def local_executor(config: ExecutionConfig) -> SandboxPool:
         _warned.set()
         print(WARNING, file=sys.stderr)
     return SandboxPool(
-        lambda: Channel(ProcessStream()),
+        lambda _: Channel(ProcessStream()),
         config=config,
         workers=config.workers or os.cpu_count() or 1,
         description={"executor": "local", "isolation": "none"},

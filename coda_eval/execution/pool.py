@@ -2,7 +2,7 @@
 
 A thread for each sandbox, which hands it a few programs ahead, so that it never waits for this process. A program whose
 sandbox dies is run again in a fresh one; one that killed two is `killed`, if a program that must pass still does. A
-timeout counts only if it happens again, with all of the time, when nothing else waits. Equal programs are run once.
+timeout counts only if it happens again, with all of the time, alone in a sandbox. Equal programs are run once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SandboxPool:
 
     def __init__(
         self,
-        open_channel: Callable[[], Channel],
+        open_channel: Callable[[int], Channel],
         *,
         config: ExecutionConfig,
         workers: int,
@@ -44,7 +44,8 @@ class SandboxPool:
         """Nothing starts before the pool is entered.
 
         Args:
-            open_channel: starts one sandbox; raises `SandboxError`. Called from several threads at once.
+            open_channel: starts a sandbox for the worker of that number; raises `SandboxError`. Called from several
+                threads at once.
             config: the limits of each program.
             workers: how many sandboxes.
             description: what `describe` adds to what the sandboxes say of themselves.
@@ -64,7 +65,8 @@ class SandboxPool:
         self._closing = False
         self._failure: CodaEvalError | None = None
         self._threads = [
-            threading.Thread(target=Worker(self).run, name=f"sandbox-{index}", daemon=True) for index in range(workers)
+            threading.Thread(target=Worker(self, number).run, name=f"sandbox-{number}", daemon=True)
+            for number in range(workers)
         ]
 
     def __enter__(self) -> Self:
@@ -239,14 +241,14 @@ class SandboxPool:
         """What a program that must pass may use."""
         return Limits.of_checks(self._config, first=False)
 
-    def open(self) -> Channel:
-        """A fresh sandbox.
+    def open(self, number: int) -> Channel:
+        """A fresh sandbox for the worker of that number.
 
         Raises:
             SandboxError: none can be had, or the pool closes.
         """
         self._refuse_when_closing()
-        channel = self._open_channel()
+        channel = self._open_channel(number)
         with self._changed:
             self._channels.add(channel)
             for name in ("python", "numpy"):

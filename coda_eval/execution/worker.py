@@ -42,8 +42,9 @@ class _UnderWay(NamedTuple):
 class Worker:
     """One sandbox after another, one at a time."""
 
-    def __init__(self, pool: SandboxPool) -> None:
+    def __init__(self, pool: SandboxPool, number: int) -> None:
         self._pool = pool
+        self._number = number
         self._channel: Channel | None = None
         self._under_way: deque[_UnderWay] = deque()
         """What the sandbox has not answered yet, in the order in which it will."""
@@ -74,7 +75,7 @@ class Worker:
                 self._pool.discard(self._channel)
 
     def _open(self) -> Channel:
-        self._channel = self._pool.open()
+        self._channel = self._pool.open(self._number)
         return self._channel
 
     def _replace(self) -> Channel:
