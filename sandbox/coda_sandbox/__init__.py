@@ -1,8 +1,10 @@
 """The inside of the sandbox: a supervisor, a trusted tester for each task, and an untrusted process for each program.
 
-    supervisor     the job loop: forks, watches limits, decides the verdict, cleans up
-    watch          waits for the end of one job
-    interpreter    what every program finds imported, and the second fork server, which has numpy
+    fork_server    the parent of all other processes, small and ignorant
+    forks          the supervisor's end of a fork server
+    supervisor     the job loop: has processes forked, decides the verdict, cleans up
+    watch          waits for the end of one job, or for a limit
+    interpreter    what every program finds imported
     rehearsal      what every program's process would do first, done once
     tester         the trusted process: holds the tests of one suite, judges one program after another
     check_tests    tests as code: the entry point is a stub that calls the program in its own process

@@ -5,46 +5,39 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Collection
+from collections.abc import Set
 from pathlib import Path
-from typing import NamedTuple
+
+from coda_sandbox.forks import Ended, Forks
 
 _PATIENCE_S = 5.0
 
 
-class Ended(NamedTuple):
-    """How a process ended."""
-
-    status: int
-    """As `wait` gives it."""
-    cpu_s: float
-    """What it and its own reaped children used."""
-
-
-def kill_program(pid: int, *, keep: Collection[int], contained: bool) -> tuple[Ended, bool]:
+def kill_program(pid: int, forks: Forks, root: Forks, *, keep: Set[int], contained: bool) -> tuple[Ended, bool]:
     """Kill and reap the process of a program, and everything that it has started.
 
     Args:
-        pid: a child of this process.
-        keep: the other children of this process, which must live on if they can.
+        pid: the program's process.
+        forks: the server that has made it.
+        root: the first server: what programs leave behind comes to it.
+        keep: the other children of the first server, which must live on if they can.
         contained: as in `kill_everything`.
 
     Returns:
-        How it ended, and whether `keep` was spared: they die with the rest where the program leaves processes behind.
+        How it ended, and whether `keep` was spared: all die but this process where the program leaves processes behind.
     """
     os.kill(pid, signal.SIGKILL)
-    _, status, usage = os.wait4(pid, 0)
-    ended = Ended(status, usage.ru_utime + usage.ru_stime)
-    # What it has left behind is a child of this process now, or below one: all of its ancestors within the program are
-    # dead. Only this process takes a child off the list, so that none is missed while the list is read.
-    if set(_children()) <= set(keep):
+    ended = forks.reap(pid)
+    # What it has left behind is a child of the first server now, or below one: all of its ancestors within the program
+    # are dead. Only the server takes a child off the list, and it waits for orders while the list is read.
+    if root.children() <= keep:
         return ended, True
-    kill_everything(contained=contained)
+    kill_everything(root, contained=contained)
     return ended, False
 
 
-def kill_everything(*, contained: bool) -> None:
-    """Kill and reap all descendants of this process.
+def kill_everything(root: Forks, *, contained: bool) -> None:
+    """Kill and reap all descendants of the first server but this process.
 
     In a container everything but PID 1 and this process dies at one blow. Outside, only descendants are looked for, and
     one that forks faster than it is found can get away.
@@ -55,28 +48,20 @@ def kill_everything(*, contained: bool) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)
         else:
-            _kill_children()
-        try:
-            while True:
-                # In a container one kill reached all there is, so that waiting cannot block for long.
-                if os.waitpid(-1, 0 if contained else os.WNOHANG)[0] == 0:
-                    break
-        except ChildProcessError:
+            _kill_each(root.children() - {os.getpid()})
+        root.drain()
+        if root.children() == {os.getpid()}:
             return
         if time.monotonic() > deadline:
             raise RuntimeError("processes of a program could not be killed")
         time.sleep(0.0005)
 
 
-def _kill_children() -> None:
-    for pid in _children():
+def _kill_each(pids: Set[int]) -> None:
+    for pid in pids:
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(pid, signal.SIGKILL)
-
-
-def _children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_bytes().split()]
 
 
 def empty_directory(directory: Path, *, uids: tuple[int | None, ...]) -> bool:
@@ -100,6 +85,13 @@ def empty_directory(directory: Path, *, uids: tuple[int | None, ...]) -> bool:
                 os._exit(0)
         os.waitpid(pid, 0)
     return _is_empty(directory)
+
+
+def remove_directory(directory: Path) -> None:
+    """Delete `directory` and what is in it, as the present user."""
+    empty_directory(directory, uids=(None,))
+    os.chdir("/")
+    directory.rmdir()
 
 
 def _is_empty(directory: Path) -> bool:

@@ -1,9 +1,10 @@
 """What every program finds imported already, and so at no cost."""
 
+import contextlib
 import gc
 import importlib
+import os
 import sys
-from pathlib import Path
 
 from coda_sandbox.rehearsal import rehearse
 
@@ -15,8 +16,8 @@ _PREIMPORT = (
 _NUMPY = ("numpy", "numpy.random", "numpy.linalg")
 
 
-def prepare(*, numpy: bool) -> str | None:
-    """Import what forks will inherit, numpy and its kin if wanted; returns the version of numpy if it is loaded."""
+def prepare(*, numpy: bool) -> None:
+    """Import what forks will inherit; with `numpy`, that as well, in a process that has done the rest."""
     for name in (*_PREIMPORT, *(_NUMPY if numpy else ())):
         try:
             importlib.import_module(name)
@@ -25,16 +26,18 @@ def prepare(*, numpy: bool) -> str | None:
     loaded = sys.modules.get("numpy")
     if loaded is not None:
         loaded.random.seed(0)
-    rehearse()
+    if not numpy:
+        rehearse()
     # Objects made so far are not looked at again: a collection in a child would copy their pages.
     gc.collect()
     gc.freeze()
-    return getattr(loaded, "__version__", None)
 
 
 def numpy_version() -> str | None:
     """The version of the numpy that could be imported, without importing anything into this process."""
     for directory in sys.path:
-        for found in Path(directory or ".").glob("numpy-*-info"):
-            return found.name.split("-")[1].removesuffix(".dist").removesuffix(".egg")
+        with contextlib.suppress(OSError):
+            for name in os.listdir(directory or "."):
+                if name.startswith("numpy-") and name.endswith("-info"):
+                    return name.split("-")[1].removesuffix(".dist").removesuffix(".egg")
     return None

@@ -7,21 +7,25 @@ import os
 import resource
 import signal
 import time
-from pathlib import Path
+from collections.abc import Collection
+from typing import NamedTuple
 
 TESTER_UID = 10_001
 PROGRAM_UIDS = range(20_000, 60_000)
 """Every program gets the next one, so that nothing left by one belongs to another."""
 
 _MEBIBYTE = 1 << 20
-_FILE_SIZE = 16 * _MEBIBYTE
-_OPEN_FILES = 64
+_FILE_LIMITS = (
+    (resource.RLIMIT_FSIZE, 16 * _MEBIBYTE),
+    (resource.RLIMIT_NOFILE, 64),
+    (resource.RLIMIT_CORE, 0),
+)
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # cgroup v2, then v1: files whose `oom_kill` line counts the processes killed for memory.
-_OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+_OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
 # In the same way, what the CPUs have spent on the container.
 _CPU_COUNTERS = ((2, "/sys/fs/cgroup/cpu.stat"), (1, "/sys/fs/cgroup/cpuacct/cpuacct.usage"))
@@ -33,26 +37,43 @@ def _prctl(option: int, value: int) -> None:
 
 
 def protect_supervisor(*, contained: bool) -> None:
-    """Make this process and its forks unreadable to others, and orphans of programs its children."""
+    """Make this process and its forks unreadable to others, and orphans of programs its children; bound their files."""
     _prctl(_PR_SET_DUMPABLE, 0)
+    for kind, most in _FILE_LIMITS:
+        _lower_limit(kind, most, most)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if not contained:  # PID 1 gets the orphans anyway
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def confine(
-    *, uid: int | None, cpu_s: float | None, memory_mb: int, address_space: int, keep_fds: tuple[int, ...]
-) -> None:
+def stay_on_cpu(number: str) -> None:
+    """Keep this process and its forks on one of the CPUs that it may use, by number; anywhere, if there is none."""
+    if number:
+        cpus = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cpus[int(number) % len(cpus)]})
+
+
+class Bounds(NamedTuple):
+    """What a process may be and use."""
+
+    uid: int | None
+    """The user to become; None keeps the user (there is no privilege to give up)."""
+    memory_mb: int
+    """Address space beyond what the interpreter occupies already."""
+    cpu_s: float | None = None
+    """CPU seconds. The supervisor watches them exactly; the kernel's limit, in whole seconds, stands behind it. None
+    sets none: for a process that serves many programs."""
+
+
+def confine(bounds: Bounds, *, address_space: int, keep_fds: Collection[int]) -> None:
     """Give up everything in a freshly forked child that its program must not have.
 
     Args:
-        uid: the user to become; None keeps the user (there is no privilege to give up).
-        cpu_s: CPU seconds. The supervisor watches them exactly; the kernel's limit, in whole seconds, stands behind it.
-            None sets none: for a process that serves many programs.
-        memory_mb: address space beyond what the interpreter occupies already.
-        address_space: bytes that it occupies.
+        bounds: what it keeps.
+        address_space: bytes that the interpreter occupies.
         keep_fds: the only descriptors above 2 that stay open.
     """
+    uid, memory_mb, cpu_s = bounds
     os.setsid()
     # The kernel takes this process first when memory runs out. Must precede the change of user.
     # Outside a container the file may not be ours to write. (System calls, as every page that a fork touches costs.)
@@ -67,25 +88,24 @@ def confine(
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    _close_others(keep_fds)
+    close_others(keep_fds)
+    os.dup2(0, 2)  # 0 and 1 are /dev/null in the fork server already
     memory = address_space + memory_mb * _MEBIBYTE
-    bounds = [
-        (resource.RLIMIT_AS, memory, memory),
-        (resource.RLIMIT_FSIZE, _FILE_SIZE, _FILE_SIZE),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES, _OPEN_FILES),
-        (resource.RLIMIT_CORE, 0, 0),
-    ]
+    _lower_limit(resource.RLIMIT_AS, memory, memory)
     if cpu_s is not None:
         seconds = math.ceil(cpu_s) + 1
-        bounds.append((resource.RLIMIT_CPU, seconds, seconds + 1))
-    for kind, soft, hard in bounds:
-        _, allowed = resource.getrlimit(kind)
-        if allowed != resource.RLIM_INFINITY:
-            soft, hard = min(soft, allowed), min(hard, allowed)
-        resource.setrlimit(kind, (soft, hard))
+        _lower_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
 
 
-def _close_others(keep_fds: tuple[int, ...]) -> None:
+def _lower_limit(kind: int, soft: int, hard: int) -> None:
+    _, allowed = resource.getrlimit(kind)
+    if allowed != resource.RLIM_INFINITY:
+        soft, hard = min(soft, allowed), min(hard, allowed)
+    resource.setrlimit(kind, (soft, hard))
+
+
+def close_others(keep_fds: Collection[int]) -> None:
+    """Close all descriptors above 2 but these."""
     low = 3
     for fd in sorted(keep_fds):
         os.closerange(low, fd)
@@ -95,7 +115,8 @@ def _close_others(keep_fds: tuple[int, ...]) -> None:
 
 def address_space() -> int:
     """Bytes of address space that this process occupies."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    with open("/proc/self/statm") as file:
+        pages = int(file.read().split()[0])
     return pages * resource.getpagesize()
 
 
@@ -153,7 +174,8 @@ def oom_kills() -> int:
     """Processes of this container killed for memory so far; 0 where the cgroup does not tell."""
     for path in _OOM_COUNTERS:
         try:
-            lines = path.read_text().splitlines()
+            with open(path) as file:
+                lines = file.readlines()
         except OSError:
             continue
         return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

@@ -19,7 +19,8 @@ class OutputTail:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _COUNT.size + LIMIT)
-        # Made here, once, as that takes longer than most programs do.
+        # Both are made here, and kept, once: to make or to destroy a stream takes longer than most programs do.
+        self._replaced = (sys.stdout, sys.stderr)
         self._streams = tuple(
             io.TextIOWrapper(
                 _TailStream(self, descriptor), encoding="utf-8", errors="backslashreplace", write_through=True

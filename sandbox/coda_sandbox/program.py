@@ -3,6 +3,7 @@
 Nothing in this process decides a verdict. The program can change whatever it finds here; all it gains is to send other
 values, which the tester compares with what it expects.
 
+    from the supervisor  its source
     from the tester  {"args": [...], "kwargs": {...}}        one call
                      a batch of calls                        see `input_output.BATCH`
     to the tester    {"loaded": true}                        the source ran, the entry point is there
@@ -36,9 +37,10 @@ _BUILT_IN = frozenset(value for value in vars(builtins).values() if isinstance(v
 _NO_LIMIT = 1 << 31
 
 
-def serve(channel: int, source: bytes, entry_point: str) -> None:
-    """Run `source`, then answer calls on `channel` until the tester closes it. Never raises, returns at the end."""
+def serve(channel: int, entry_point: str) -> None:
+    """Run the source that comes first, then answer calls until the tester closes `channel`. Never raises."""
     try:
+        source = frames.read_frame(channel, _NO_LIMIT)
         namespace: dict[str, Any] = {}
         if not _load(channel, source, entry_point, namespace):
             _wait_until_closed(channel)

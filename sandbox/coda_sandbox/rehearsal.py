@@ -45,10 +45,10 @@ def _play(requests: list[bytes]) -> list[bytes]:
     """The replies of the program, the first of them unasked."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        for request in requests:
+        for request in [_SOURCE, *requests]:
             frames.write_frame(ours.fileno(), request)
         ours.shutdown(socket.SHUT_WR)
-        program.serve(theirs.fileno(), _SOURCE, "add")
+        program.serve(theirs.fileno(), "add")
         return [frames.read_frame(ours.fileno(), 1 << 16) for _ in range(1 + len(requests))]
 
 

@@ -20,17 +20,19 @@ ANSWERS = b"A"
 """Begins the frame of a reference's answers, so that it is told from a verdict, which begins with a brace."""
 
 _ORDER_LIMIT = 1 << 12
+_TESTS_LIMIT = 1 << 30
 
 
-def serve(control: socket.socket, tests: bytes, host: int) -> None:
+def serve(control_fd: int, host: int) -> None:
     """Judge the programs that the supervisor hands over, until it hangs up.
 
     Args:
-        control: where orders come from, each with one descriptor, and where outcomes go.
-        tests: what `coda_eval/execution/payload.py` has encoded.
-        host: where a reference's answers are written, past the supervisor: it forks programs and must not know them.
+        control_fd: where the tests come from, as `coda_eval/execution/payload.py` has encoded them, then orders, each
+            with one descriptor, and where outcomes go.
+        host: where a reference's answers are written, past the supervisor.
     """
-    suite = _parse(marshal.loads(tests))
+    control = socket.socket(fileno=control_fd)
+    suite = _parse(marshal.loads(frames.read_frame(control_fd, _TESTS_LIMIT)))
     channel = -1
     while True:
         order, descriptors, _, _ = socket.recv_fds(control, _ORDER_LIMIT, 1)

@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import select
 import signal
 import socket
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from coda_sandbox.forks import Forks
 
 _KEPT = 4
 """The programs of one task come one after another, as a rule."""
@@ -17,6 +20,8 @@ class Tester(NamedTuple):
 
     pid: int
     control: socket.socket
+    forks: Forks
+    """The server that has made it."""
 
     def order(self, channel: socket.socket, order: bytes) -> None:
         """Have it judge the program at the other end of `channel`. One that is gone is noticed by the watch."""
@@ -35,12 +40,12 @@ class Testers:
         return (tester.pid for tester in self._by_tests.values())
 
     def take(self, tests: str) -> Tester | None:
-        """The tester of these tests, if it is still there: another fork server's clean-up may have killed it."""
+        """The tester of these tests, if it is still there: the kernel may have killed it for memory."""
         tester = self._by_tests.get(tests)
         if tester is None:
             return None
-        if os.waitpid(tester.pid, os.WNOHANG)[0]:
-            self._by_tests.pop(tests).control.close()
+        if select.select([tester.control], [], [], 0)[0]:  # it speaks only when it is asked: this is its end
+            self.drop(tests)
             return None
         self._by_tests.move_to_end(tests)
         return tester
@@ -55,9 +60,8 @@ class Testers:
         """End a tester, if it is there."""
         tester = self._by_tests.pop(tests, None)
         if tester is not None:
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                os.kill(tester.pid, signal.SIGKILL)
-                os.waitpid(tester.pid, 0)
+            os.kill(tester.pid, signal.SIGKILL)
+            tester.forks.reap(tester.pid)
             tester.control.close()
 
     def forget(self) -> None:
