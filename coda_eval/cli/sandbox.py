@@ -109,7 +109,10 @@ def _tasks_to_check(names: str, data_dir: Path | None) -> Iterator[Task]:
 @sandbox.command()
 @json_option
 def clean(as_json: bool) -> None:
-    """Remove containers whose run is gone, and images of older versions."""
+    """Remove containers whose run is gone, and sandbox images of other versions, those of other checkouts included.
+
+    `sandbox build` makes an image again.
+    """
     from coda_eval.execution.engine import connect, remove_abandoned
     from coda_eval.execution.image import remove_stale_images
 
