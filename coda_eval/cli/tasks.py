@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,14 +35,13 @@ def tasks(context: click.Context, data_dir: Path | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("task", "version", "problems", "protocols")
-    table.add_column("data", overflow="fold")
+    table = Table("task", "version", "problems", "protocols, the default first")
     for row in rows:
-        problems = "" if row["problems"] is None else str(row["problems"])
-        default, *others = (str(name) for name in row["protocols"])  # type: ignore[attr-defined]
-        protocols = ", ".join([f"{default} (default)", *others])
-        table.add_row(str(row["task"]), str(row["version"]), problems, protocols, str(row["data"]))
+        problems = "not here" if row["problems"] is None else str(row["problems"])
+        table.add_row(row["task"], str(row["version"]), problems, ", ".join(row["protocols"]))
     Console(highlight=False).print(table)
+    for row in rows:
+        click.echo(f"{row['task']}: {row['data']}" if row["problems"] else row["data"])
 
 
 @tasks.command()
@@ -98,13 +97,13 @@ def show(
         click.echo(text)
 
 
-def _list(data_dir: Path | None) -> list[dict[str, object]]:
+def _list(data_dir: Path | None) -> list[dict[str, Any]]:
     from coda_eval.tasks import list_tasks, load_task
 
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for definition in list_tasks():
         others = [name for name in definition.protocols if name != definition.default_protocol]
-        row: dict[str, object] = {
+        row: dict[str, Any] = {
             "task": definition.name,
             "version": definition.version,
             "protocols": [definition.default_protocol, *others],
