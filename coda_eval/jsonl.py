@@ -59,13 +59,14 @@ def decode_line(number: int, line: bytes) -> dict[str, Any] | None:
         text = line.decode("utf-8-sig")  # some editors put a byte order mark in front
         if not text.strip():
             return None
-        fields = json.loads(text)
+        fields = json.loads(text.rstrip())
     except UnicodeDecodeError as error:
         raise LineError(
             f"line {number} is not UTF-8 (byte 0x{line[error.start]:02x} at column {error.start + 1})"
         ) from None
     except json.JSONDecodeError as error:
-        raise LineError(f"line {number} is not JSON ({error.msg} at column {error.colno})") from None
+        reason = error.msg.removesuffix(" at")
+        raise LineError(f"line {number} is not JSON ({reason} at column {error.colno})") from None
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits, brackets nested as deep
         raise LineError(f"line {number} is not JSON that can be read ({error})") from None
     if not isinstance(fields, dict):
