@@ -122,6 +122,7 @@ def _print_inspection(found: Inspection, tokenizer: Tokenizer | None) -> None:
         "sizes": f"{found.layers} layers, width {found.hidden_size}, vocabulary {found.vocabulary}, "
         f"{found.max_positions} positions",
         "tensors": ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items()),
+        **({"left out": _left_out(found)} if found.left_out else {}),
         "files": ", ".join(f"{name} {_size(size)}" for name, size in found.files.items()),
         "special ids": "contradictory, see below"
         if special is None
@@ -142,6 +143,10 @@ def _print_inspection(found: Inspection, tokenizer: Tokenizer | None) -> None:
     Console(highlight=False).print(table)
     for problem in found.problems:
         click.echo(f"problem: {problem}", err=True)
+
+
+def _left_out(found: Inspection) -> str:
+    return ", ".join(f"{count} tensors of {part}" for part, count in found.left_out.items()) + ": not of the text model"
 
 
 def _size(size: int) -> str:

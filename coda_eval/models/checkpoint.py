@@ -18,7 +18,7 @@ from coda_eval.models.assembly import ShardingRule
 from coda_eval.models.attention import KeyValues
 from coda_eval.models.decoder import Decoder
 from coda_eval.models.families import Family, HuggingFaceConfig, family_of, text_fields
-from coda_eval.models.orbax_checkpoint import find_orbax, load_orbax, parameter_shapes
+from coda_eval.models.orbax_checkpoint import find_orbax, load_orbax, stored_parameters
 from coda_eval.models.special_tokens import SpecialTokens, Vocabulary, find_special_tokens
 from coda_eval.models.tensors import list_tensors, weight_files
 from coda_eval.models.weights import load_decoder
@@ -193,11 +193,11 @@ def load_checkpoint(
     """
     hf_config = text_fields(read_config(directory))
     family = family_of(hf_config)
-    orbax = _find_orbax(directory)
+    orbax = find_only_orbax(directory)
     if orbax is None:
         config = family.read_config(hf_config, family.canonical(list_tensors(directory)))
     else:
-        names = [family.weights[path] for path in parameter_shapes(orbax) if path in family.weights]
+        names = [family.weights[path] for path in stored_parameters(orbax) if path in family.weights]
         config = family.read_config(hf_config, names)
     generation = read_generation_config(directory)
     try:
@@ -222,7 +222,7 @@ def load_checkpoint(
 def checkpoint_sha256(directory: Path) -> str:
     """One hash over the config and the weights, file by file in order of name."""
     digest = hashlib.sha256()
-    orbax = _find_orbax(directory)
+    orbax = find_only_orbax(directory)
     weights = weight_files(directory) if orbax is None else sorted(file for file in orbax.rglob("*") if file.is_file())
     for file in [directory / "config.json", *weights]:
         with file.open("rb") as stream:
@@ -230,7 +230,12 @@ def checkpoint_sha256(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _find_orbax(directory: Path) -> Path | None:
+def find_only_orbax(directory: Path) -> Path | None:
+    """The Orbax checkpoint that stands for the safetensors files, if there is one.
+
+    Raises:
+        CheckpointError: both are there.
+    """
     orbax = find_orbax(directory)
     if orbax is not None and any(directory.glob("model*.safetensors")):
         raise CheckpointError(f"{directory} holds both safetensors files and an Orbax checkpoint; remove one of them")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coda_eval.errors import CheckpointError
+from coda_eval.models.architecture import DecoderConfig
 from coda_eval.models.assembly import COMPUTE_DTYPES
-from coda_eval.models.checkpoint import read_config, read_generation_config
-from coda_eval.models.families import family_of, text_fields
+from coda_eval.models.checkpoint import find_only_orbax, read_config, read_generation_config
+from coda_eval.models.families import Family, HuggingFaceConfig, family_of, text_fields
+from coda_eval.models.orbax_checkpoint import find_orbax_problems, stored_parameters
 from coda_eval.models.places import Place, find_places
 from coda_eval.models.special_tokens import SpecialTokens, Vocabulary, find_special_tokens
 from coda_eval.models.tensors import list_tensors
@@ -34,9 +36,11 @@ class Inspection:
     """That the architecture has; a tied head counts once."""
     tied_head: bool
     dtypes: dict[str, int]
-    """How many tensors of each type, as safetensors names it."""
+    """How many tensors of each type, as their file names it: `BF16`, or `bfloat16` of Orbax."""
+    left_out: dict[str, int]
+    """How many tensors of parts beside the language model, by the name of the part: those are not loaded."""
     files: dict[str, int]
-    """The weight files and their bytes."""
+    """The weight files, or the directory of the Orbax checkpoint, and their bytes."""
     special_tokens: SpecialTokens | None
     """None where the files contradict each other; `problems` says how."""
     weights_bytes: dict[str, int]
@@ -55,10 +59,10 @@ def inspect_checkpoint(directory: Path, tokenizer: Vocabulary | None) -> Inspect
     """
     hf_config = text_fields(read_config(directory))
     family = family_of(hf_config)
-    tensors = family.canonical(list_tensors(directory))
-    config = family.read_config(hf_config, tensors)
+    orbax = find_only_orbax(directory)
+    weights = _of_safetensors(directory, hf_config, family) if orbax is None else _of_orbax(orbax, hf_config, family)
+    config, problems = weights.config, weights.problems
     places = find_places(family, config)
-    problems = find_problems(tensors, places, kind=f"{family.name} model of {config.num_layers} layers")
     special = None
     try:
         special = find_special_tokens(
@@ -76,12 +80,55 @@ def inspect_checkpoint(directory: Path, tokenizer: Vocabulary | None) -> Inspect
         max_positions=config.max_positions,
         parameters=config.num_parameters,
         tied_head=config.tied_head,
-        dtypes=dict(Counter(tensor.dtype for tensor in tensors.values())),
-        files={file.name: file.stat().st_size for file in sorted({tensor.file for tensor in tensors.values()})},
+        dtypes=weights.dtypes,
+        left_out=weights.left_out,
+        files=weights.files,
         special_tokens=special,
-        weights_bytes={dtype: sum(_size(place, dtype) for place in places.values()) for dtype in COMPUTE_DTYPES},
+        weights_bytes={dtype: sum(_size(place, dtype) for place in places.values()) for dtype in weights.loadable_as},
         cache_bytes_per_token={dtype: cached * _BYTES[COMPUTE_DTYPES[dtype]] for dtype in COMPUTE_DTYPES},
         problems=tuple(problems),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """What the files of the weights say."""
+
+    config: DecoderConfig
+    dtypes: dict[str, int]
+    left_out: dict[str, int]
+    files: dict[str, int]
+    loadable_as: tuple[str, ...]
+    problems: list[str]
+
+
+def _of_safetensors(directory: Path, hf_config: HuggingFaceConfig, family: Family) -> _Weights:
+    stored = list_tensors(directory)
+    tensors = family.canonical(stored)
+    config = family.read_config(hf_config, tensors)
+    parts = (name.removeprefix("model.").partition(".")[0] for name in family.left_out(stored))
+    return _Weights(
+        config,
+        dtypes=dict(Counter(tensor.dtype for tensor in tensors.values())),
+        left_out=dict(Counter(parts)),
+        files={file.name: file.stat().st_size for file in sorted({tensor.file for tensor in stored.values()})},
+        loadable_as=tuple(COMPUTE_DTYPES),
+        problems=find_problems(
+            tensors, find_places(family, config), kind=f"{family.name} model of {config.num_layers} layers"
+        ),
+    )
+
+
+def _of_orbax(checkpoint: Path, hf_config: HuggingFaceConfig, family: Family) -> _Weights:
+    stored = stored_parameters(checkpoint)
+    config = family.read_config(hf_config, [family.weights[path] for path in stored if path in family.weights])
+    return _Weights(
+        config,
+        dtypes=dict(Counter(str(parameter.dtype) for parameter in stored.values())),
+        left_out={},
+        files={checkpoint.name: sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())},
+        loadable_as=tuple(dtype for dtype in COMPUTE_DTYPES if dtype != "int8"),
+        problems=find_orbax_problems(stored, config),
     )
 
 

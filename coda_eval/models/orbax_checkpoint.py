@@ -5,6 +5,7 @@ They lie in one subdirectory, beside `config.json` and the tokenizer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def find_orbax(directory: Path) -> Path | None:
     return found[0] if found else None
 
 
-def parameter_shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
-    """The parameters by dotted path, with their shapes.
+def stored_parameters(checkpoint: Path) -> dict[str, jax.ShapeDtypeStruct]:
+    """The parameters by dotted path, without their values.
 
     Raises:
         CheckpointError: Orbax cannot read the checkpoint.
@@ -46,7 +47,24 @@ def parameter_shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
             leaves = jax.tree_util.tree_leaves_with_path(dict(tree))
     except Exception as error:  # of whatever its storage raises
         raise _damaged(checkpoint, error) from error
-    return {".".join(str(key.key) for key in path): tuple(leaf.shape) for path, leaf in leaves}
+    return {
+        ".".join(str(key.key) for key in path): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for path, leaf in leaves
+    }
+
+
+def find_orbax_problems(stored: Mapping[str, jax.ShapeDtypeStruct], config: DecoderConfig) -> list[str]:
+    """What is wrong with the parameters of a checkpoint, a line each: missing, extra, misshapen."""
+    expected = {
+        path: tuple(parameter.shape)
+        for path, parameter in parameters_of(abstract_decoder(config, dtype="float32")).items()
+    }
+    found = {path: tuple(parameter.shape) for path, parameter in stored.items()}
+    return [
+        f"parameter {path!r} has shape {found.get(path, 'none: it is missing')}; "
+        f"config.json asks for {expected.get(path, 'no such parameter')}"
+        for path in sorted(expected.keys() | found.keys())
+        if expected.get(path) != found.get(path)
+    ]
 
 
 def load_orbax(checkpoint: Path, config: DecoderConfig, *, dtype: str) -> Decoder:
@@ -60,12 +78,8 @@ def load_orbax(checkpoint: Path, config: DecoderConfig, *, dtype: str) -> Decode
     if dtype == "int8":
         raise CheckpointError(f"{checkpoint}: --dtype int8 needs safetensors files; choose float32 or bfloat16")
     decoder = abstract_decoder(config, dtype=dtype)
-    expected = {path: tuple(parameter.shape) for path, parameter in parameters_of(decoder).items()}
-    found = parameter_shapes(checkpoint)
-    for path in sorted(expected.keys() | found.keys()):
-        if expected.get(path) != found.get(path):
-            there, wanted = found.get(path, "none: it is missing"), expected.get(path, "no such parameter")
-            raise CheckpointError(f"{checkpoint}: parameter {path!r} has shape {there}; config.json asks for {wanted}")
+    if problems := find_orbax_problems(stored_parameters(checkpoint), config):
+        raise CheckpointError(f"{checkpoint}: {problems[0]}")
     abstract: dict[str, Any] = nnx.to_pure_dict(nnx.state(decoder))
     try:
         with StandardCheckpointer() as checkpointer:

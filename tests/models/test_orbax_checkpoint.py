@@ -14,6 +14,7 @@ from models.checkpoint_files import WEIGHTS, change_config
 
 from coda_eval.errors import CheckpointError
 from coda_eval.models.checkpoint import CheckpointModel, checkpoint_sha256, load_checkpoint
+from coda_eval.models.inspection import inspect_checkpoint
 from coda_eval.models.orbax_checkpoint import save_orbax
 
 
@@ -43,6 +44,23 @@ def test_an_orbax_checkpoint_holds_the_same_model(saved: Path, reference: Checkp
     model = load_checkpoint(saved)
     assert (model.config, model.fill_id, model.stop_ids) == (reference.config, reference.fill_id, reference.stop_ids)
     jax.tree.map(np.testing.assert_array_equal, model.parameters, reference.parameters)
+
+
+def test_it_is_inspected_as_other_checkpoints_are(saved: Path) -> None:
+    """It has as many parameters as its safetensors original, in fewer tensors, and is not loaded as int8."""
+    found, original = (inspect_checkpoint(path, None) for path in (saved, Golden("coda-tiny").directory))
+    assert (found.problems, found.parameters, found.tied_head) == ((), original.parameters, False)
+    assert found.weights_bytes == {dtype: original.weights_bytes[dtype] for dtype in ("float32", "bfloat16")}
+    assert found.dtypes.keys() == {"float32"}
+    assert found.files.keys() == {"parameters"}
+
+
+def test_all_that_is_wrong_with_it_is_listed(orbax: Path) -> None:
+    """Where loading stops at the first."""
+    change_config(orbax, intermediate_size=8)
+    assert [problem.partition(" has shape")[0] for problem in inspect_checkpoint(orbax, None).problems] == [
+        f"parameter 'layers.feed_forward.{name}'" for name in ("down_df", "gate_fd", "up_fd")
+    ]
 
 
 def test_it_is_cast_on_the_way(saved: Path) -> None:

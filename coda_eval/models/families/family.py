@@ -37,6 +37,10 @@ class Family:
     unused: str = r"(?!)"
     """Anchored pattern of the tensors of that larger model that text does not need."""
 
+    def left_out(self, tensors: Collection[str]) -> list[str]:
+        """Those of the names that belong to the larger model alone, and are not loaded."""
+        return [name for name in tensors if re.fullmatch(self.unused, name)]
+
     def canonical(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of a checkpoint under the names of `weights`.
 
@@ -44,9 +48,10 @@ class Family:
             CheckpointError: two have the same place.
         """
         found: dict[str, Tensor] = {}
+        left_out = set(self.left_out(tensors))
         for stored_name, tensor in tensors.items():
             name = stored_name
-            if re.fullmatch(self.unused, name):
+            if name in left_out:
                 continue
             for pattern, replacement in self.renamed:
                 name = re.sub(rf"\A{pattern}", replacement, name)
