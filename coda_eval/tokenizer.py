@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from coda_eval.errors import CheckpointError
 
 _VOCABULARY_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 _FILES = (*_VOCABULARY_FILES, "merges.txt", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json")
 _TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
+_COPIES = {"DreamTokenizer": "Qwen2Tokenizer"}
+"""Tokenizers that checkpoints bring as code, and those of transformers that they are copies of."""
 
 
 class Tokenizer:
@@ -28,13 +32,10 @@ class Tokenizer:
         """That decide how it works, and are hashed."""
         if not any(file.name in _VOCABULARY_FILES for file in self.files):
             raise CheckpointError(f"{directory} has no tokenizer.json; a model directory needs its tokenizer")
-        # Here and not above: the import takes a second, and only some commands need it.
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else it tells of PyTorch, which is not used
-        from transformers import AutoTokenizer
-
         try:
-            with warnings.catch_warnings(action="ignore"):  # of fields in config.json that are no business of ours
-                self._tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+            self._tokenizer = _load(directory)
+        except CheckpointError:
+            raise
         except Exception as error:  # transformers raises whatever its parsers raise
             raise CheckpointError(
                 f"{directory}: the tokenizer cannot be read ({_reason(error)}); download it again"
@@ -131,6 +132,29 @@ class Tokenizer:
         """The text of ids, without special tokens and byte for byte."""
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
+
+
+def _load(directory: Path) -> Any:
+    """By transformers; code that the checkpoint brings is not run."""
+    # Here and not above: the import takes a second, and only some commands need it.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else it tells of PyTorch, which is not used
+    import transformers
+
+    file = directory / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    name = "AutoTokenizer"
+    if "AutoTokenizer" in (config.get("auto_map") or {}):
+        own = str(config.get("tokenizer_class"))
+        whole = (directory / "tokenizer.json").exists()
+        if not whole and own not in _COPIES:
+            raise CheckpointError(
+                f"{directory}: its tokenizer is code of its own ({own}), which is never run; put a tokenizer.json "
+                "that does the same beside it"
+            )
+        name = "PreTrainedTokenizerFast" if whole else _COPIES[own]
+    with warnings.catch_warnings(action="ignore"):  # of fields in config.json that are no business of ours
+        loader = getattr(transformers, name)
+        return loader.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,27 @@ def test_a_damaged_tokenizer_is_one_line(directory: Path, content: str) -> None:
 def official(shared: Path) -> Tokenizer:
     """That of CoDA-v0-Instruct."""
     return Tokenizer(shared / "data" / "tokenizer")
+
+
+@pytest.mark.parametrize("name", ["DreamTokenizer", "OtherTokenizer"])
+def test_code_that_a_checkpoint_brings_is_never_run(shared: Path, directory: Path, tmp_path: Path, name: str) -> None:
+    """Dream's tokenizer is Qwen's by another name; one that is not known needs a `tokenizer.json`."""
+    there = tmp_path / "checkpoint"
+    shutil.copytree(shared / "data" / "tokenizer", there, copy_function=shutil.copyfile)
+    there.chmod(0o755)
+    config = json.loads((there / "tokenizer_config.json").read_text())
+    config |= {"tokenizer_class": name, "auto_map": {"AutoTokenizer": [f"own.{name}", None]}}
+    (there / "tokenizer_config.json").write_text(json.dumps(config))
+    (there / "config.json").write_text('{"model_type": "Dream"}')
+    (there / "own.py").write_text("raise SystemExit\n")
+    if name == "DreamTokenizer":
+        text = "def f():\n    return '12'<|im_end|>"
+        assert Tokenizer(there).encode(text) == Tokenizer(shared / "data" / "tokenizer").encode(text)
+    else:
+        with pytest.raises(CheckpointError, match=r"\(OtherTokenizer\), which is never run; put a tokenizer\.json"):
+            Tokenizer(there)
+        shutil.copyfile(directory / "tokenizer.json", there / "tokenizer.json")
+        assert Tokenizer(there).decode([0]) == Tokenizer(directory).decode([0])
 
 
 U2 = (
