@@ -28,20 +28,13 @@ from coda_eval.tasks import Task, load_task
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 ALLOWED = {
-    ("HumanEval/31", 1, "plus"): "as sample 3",
-    (
-        "HumanEval/31",
-        3,
-        "plus",
-    ): "3 s of CPU time for its slowest input; on an idle machine evalplus passes it too",
-    (
-        "Mbpp/239",
-        0,
-        "plus",
-    ): "up to 1 s of CPU time for each of 104 inputs, every answer right; evalplus stops it at 4 s "
-    "of wall time for one, on a busy machine",
+    ("HumanEval/31", 1, "plus"): "trial division takes 3.1 s for its slowest input",
+    ("HumanEval/31", 3, "plus"): "trial division takes 3.1 s for its slowest input",
+    ("Mbpp/239", 0, "plus"): "recursion takes 0.95 s for each of many inputs",
 }
-"""Verdicts that differ from the reference, and why: evalplus' limits are on wall time."""
+"""Verdicts that differ from the reference. evalplus 0.3.1 gives an input 1 s of wall time, and we 4 s of CPU time: with
+`--min_time_limit 30` it passes all three (154, 154 and 104 inputs), and with its own the last one where it runs alone.
+"""
 
 
 @pytest.fixture(scope="module")
