@@ -126,7 +126,8 @@ def _print_inspection(found: Inspection, tokenizer: Tokenizer | None) -> None:
         "files": ", ".join(f"{name} {_size(size)}" for name, size in found.files.items()),
         "special ids": "contradictory, see below"
         if special is None
-        else f"mask {special.mask_id}, pad {special.pad_id}, stop {', '.join(map(str, special.stop_ids))}",
+        else ("" if special.mask_id is None else f"mask {special.mask_id}, ")
+        + f"pad {special.pad_id}, stop {', '.join(map(str, special.stop_ids))}",
         "tokenizer": "none"
         if tokenizer is None
         else f"{len(tokenizer)} ids, chat template {tokenizer.chat_template_sha256 or 'none'}",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from golden_data import Golden
+from transformers import Gemma3TextConfig
 
 from coda_eval.errors import CheckpointError
 from coda_eval.models.architecture import DecoderConfig, LinearScaling, SlidingWindow
@@ -241,3 +242,16 @@ def test_a_model_inside_a_larger_one_is_found(prefix: str) -> None:
     assert FAMILIES["gemma3"].canonical(tensors) == {"model.norm.weight": 1, "lm_head.weight": 4}
     config = {"model_type": "gemma3", "text_config": golden_config("gemma3-tiny"), "eos_token_id": [1, 106]}
     assert family_of(config).read_config(text_fields(config), []) == read_golden("gemma3-tiny")
+
+
+def test_what_gemma_leaves_out_beside_a_vision_tower_is_what_transformers_takes_it_for() -> None:
+    """As in the larger Gemmas' `text_config`; a text model alone must say everything."""
+    said = {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34, "sliding_window": 1024}
+    said |= {"rope_scaling": {"factor": 8.0, "rope_type": "linear"}}
+    whole = Gemma3TextConfig(**said).to_dict()
+    config = {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text", **said}}
+    read = family_of(config).read_config(text_fields(config), [])
+    assert read == FAMILIES["gemma3_text"].read_config(whole, [])
+    assert read.rope_scaling == LinearScaling(factor=8.0)
+    with pytest.raises(CheckpointError, match="has no"):
+        FAMILIES["gemma3_text"].read_config({"model_type": "gemma3_text", **said}, [])

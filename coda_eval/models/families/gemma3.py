@@ -22,9 +22,26 @@ GEMMA3_WEIGHTS = LLAMA_WEIGHTS | {
     "layers.feed_forward_post_norm.scale": "model.layers.{layer}.post_feedforward_layernorm.weight",
 }
 
+GEMMA3_DEFAULTS: HuggingFaceConfig = {
+    "vocab_size": 262208,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "rms_norm_eps": 1e-6,
+    "max_position_embeddings": 131072,
+    "rope_theta": 1e6,
+    "rope_local_base_freq": 1e4,
+    "query_pre_attn_scalar": 256,
+    "sliding_window_pattern": 6,
+}
+"""What the `text_config` of a Gemma 3 with a vision tower may leave out, and then means (Gemma3TextConfig)."""
 
-def read_gemma3(config: HuggingFaceConfig, tensors: Collection[str]) -> DecoderConfig:
+
+def read_gemma3(
+    config: HuggingFaceConfig, tensors: Collection[str], *, defaults: HuggingFaceConfig | None = None
+) -> DecoderConfig:
     """Gemma 3's fields; the newer form of RoPE has one entry for each kind of layer."""
+    config = {**(defaults or {}), **config}
     refuse_unsupported(
         config,
         {

@@ -8,7 +8,7 @@ import functools
 from coda_eval.errors import CheckpointError
 from coda_eval.models.families.family import Family
 from coda_eval.models.families.fields import HuggingFaceConfig, read_field
-from coda_eval.models.families.gemma3 import GEMMA3_WEIGHTS, read_gemma3
+from coda_eval.models.families.gemma3 import GEMMA3_DEFAULTS, GEMMA3_WEIGHTS, read_gemma3
 from coda_eval.models.families.llada import LLADA_WEIGHTS, read_llada
 from coda_eval.models.families.llama import LLAMA_WEIGHTS, read_llama
 
@@ -82,6 +82,7 @@ FAMILIES: dict[str, Family] = {
         dataclasses.replace(
             _GEMMA3_TEXT,
             name="gemma3",  # with a vision tower beside it
+            read_config=functools.partial(read_gemma3, defaults=GEMMA3_DEFAULTS),
             renamed=((r"language_model\.", ""), (r"model\.language_model\.", "model.")),
             unused=r"(model\.)?(vision_tower|multi_modal_projector)\..*",
         ),
