@@ -186,3 +186,37 @@ def test_an_exported_run_scores_as_the_run_itself(form: str, canonical: Path, tm
     assert (again.pass_at_k, again.statuses) == (metrics.pass_at_k, metrics.statuses)
     with pytest.raises(StoreError, match="is there already"):
         export_samples(tmp_path / "run", form=form, out=out)
+
+
+def test_mbpps_sanitized_rows_go_the_whole_way(tmp_path: Path) -> None:
+    """Stand-ins of their form, since the hub's have not been seen: scored, with their imports, and told by split."""
+    rows = [
+        {
+            "source_file": "own",
+            "task_id": number,
+            "prompt": "Write a function to halve a number.",
+            "code": f"def half{number}(x):\n    return x / 2",
+            "test_imports": ["import math"],
+            "test_list": [f"assert math.isclose(half{number}({2 * value}), {value})" for value in range(3)],
+        }
+        for number in (2, 3, 4, 11, 700)
+    ]
+    (tmp_path / "mbpp-sanitized.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answers = [{"task_id": f"Mbpp/{row['task_id']}", "completion": row["code"]} for row in rows]
+    answers[3]["completion"] = "def half11(x):\n    return x"
+    metrics = score_completions(
+        write_samples(tmp_path / "samples.jsonl", answers),
+        task="mbpp-sanitized",
+        protocol=None,
+        execution=LOCAL,
+        out=tmp_path / "run",
+        data_dir=tmp_path,
+        quiet=True,
+    )
+    assert metrics.pass_at_k["base"]["pass@1"].value == 0.8
+    assert {split: found.value for split, found in metrics.breakdown["mbpp_split"].items()} == {
+        "prompt": 1.0,
+        "test": 0.0,
+        "train": 1.0,
+    }
+    assert RunDirectory(tmp_path / "run").manifest["ground_truth"] == {"passed": 5, "of": 5, "failed": []}
