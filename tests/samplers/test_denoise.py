@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 from golden_data import Golden
-from samplers.decoding import NaiveDecoder, WithoutStops, decode_rows
+from samplers.decoding import NaiveDecoder, WithoutStops, decode_by_rules, decode_rows
 
 from coda_eval.config import SamplerConfig
 from coda_eval.models.checkpoint import load_checkpoint
 from coda_eval.samplers.denoise import NOT_COMMITTED
 from coda_eval.testing import ScriptedModel
 
-PROMPTS = ([5, 9, 12], [7, 7, 30, 41, 3], [88])
+PROMPTS = ([5, 9, 12], [7, 7, 30, 41, 3], [88, 6])
 WIDTH = 5
 SMALL = SamplerConfig(max_new_tokens=12)
 BLOCKS = dataclasses.replace(SMALL, block_length=5)
 """Three blocks of five for twelve tokens: rounded up, and cut."""
 
-RULES = {
-    "maskgit_plus": {"algorithm": "maskgit_plus", "steps": 6},
-    "topk_margin": {"algorithm": "topk_margin", "steps": 20},
-    "entropy": {"algorithm": "entropy"},
-    "quotas": {"algorithm": "low_confidence", "steps": 7},
-    "threshold": {"threshold": 0.06},
-    "margin_threshold": {"algorithm": "topk_margin", "threshold": 0.02},
-    "entropy_threshold": {"algorithm": "entropy", "threshold": 1.0},
-    "factor": {"factor": 2.85},
-    "entropy_bound": {"algorithm": "entropy", "entropy_bound": 9.0},
-    "hierarchy": {"algorithm": "hierarchy", "threshold": 0.06},
+RULES: dict[str, dict[str, dict[str, Any]]] = {
+    "probability": {
+        "maskgit_plus": {"algorithm": "maskgit_plus"},
+        "quotas": {"algorithm": "low_confidence"},
+        "threshold": {"threshold": 0.06},
+        "factor": {"factor": 2.85},
+        "hierarchy": {"algorithm": "hierarchy", "threshold": 0.06},
+    },
+    "margin": {
+        "topk_margin": {"algorithm": "topk_margin"},
+        "margin_threshold": {"algorithm": "topk_margin", "threshold": 0.02},
+    },
+    "entropy": {
+        "entropy": {"algorithm": "entropy"},
+        "entropy_threshold": {"algorithm": "entropy", "threshold": 1.0},
+        "entropy_bound": {"algorithm": "entropy", "entropy_bound": 9.0},
+    },
 }
-CACHES = {
+"""By the confidence that they look at."""
+STEPS = {"probability": 7, "margin": 20, "entropy": 12}
+"""Fewer than there are positions, and more."""
+CACHES: dict[str, dict[str, Any]] = {
+    "none": {},
     "prefix": {"cache": "prefix"},
     "dual": {"cache": "dual"},
     "vicinity": {"cache": "vicinity", "vicinity": 1},
@@ -54,35 +65,55 @@ def naive_of(name: str = "coda-tiny") -> NaiveDecoder:
     return NaiveDecoder(model_of(name))
 
 
-def assert_equals_naive_loop(config: SamplerConfig, *, rule: str) -> None:
-    """Batch against row by row, up to where each text ends: tokens, steps, forwards."""
+OFTEN = {
+    *(("probability", caching, 5, "coda-tiny") for caching in CACHES),
+    ("margin", "dual", 5, "coda-tiny"),
+    ("entropy", "none", 12, "coda-tiny"),
+    ("entropy", "dual", 5, "coda-tiny"),
+    ("probability", "dual", 5, "llada-tiny"),
+}
+"""Every rule, every cache, one block and several, outputs that are shifted (`coda-tiny`) and that are not."""
+CROSSED = [
+    pytest.param(*case, marks=() if case in OFTEN else pytest.mark.exhaustive)
+    for case in itertools.product(RULES, CACHES, (5, 12), ("coda-tiny", "llada-tiny"))
+]
+
+
+@pytest.mark.parametrize(("confidence", "caching", "block_length", "name"), CROSSED)
+def test_every_rule_with_every_cache_equals_a_plain_python_loop(
+    confidence: str, caching: str, block_length: int, name: str
+) -> None:
+    """Batch against row by row, up to where each text ends: tokens, steps, forwards by kind.
+
+    One block, or three of five for twelve tokens. Rows take different numbers of forwards in a block: none is
+    refreshed for the sake of another.
+    """
+    model, naive, rules = model_of(name), naive_of(name), RULES[confidence]
+    base = dataclasses.replace(SMALL, block_length=block_length, steps=STEPS[confidence], **CACHES[caching])
+    configs = [dataclasses.replace(base, **how) for how in rules.values()]
+    for rule, config, rows in zip(rules, configs, decode_by_rules(model, PROMPTS, configs, width=WIDTH), strict=True):
+        for row, prompt in enumerate(PROMPTS):
+            tokens, committed, full, windows = naive.decode(prompt, config, rule=rule)
+            stops = np.isin(tokens, model.stop_ids) & (committed >= 0)
+            end = min(int(np.argmax(stops)) + 1 if stops.any() else len(tokens), SMALL.max_new_tokens or 0)
+            assert rows.tokens[row, WIDTH : WIDTH + end].tolist() == tokens[:end].tolist(), rule
+            assert rows.committed_at[row, WIDTH : WIDTH + end].tolist() == committed[:end].tolist(), rule
+            assert (rows.nfe_full[row], rows.nfe_window[row]) == (full, windows), rule
+
+
+@pytest.mark.parametrize("caching", ["dual", pytest.param("prefix", marks=pytest.mark.exhaustive)])
+def test_infilling_with_a_cache_equals_a_plain_python_loop(caching: str) -> None:
+    """Between a prefix and a suffix of another length in each row; the suffix is seen, and cached."""
     model, naive = model_of(), naive_of()
-    rows = decode_rows(model, PROMPTS, config, width=WIDTH)
-    for row, prompt in enumerate(PROMPTS):
-        tokens, committed, full, windows = naive.decode(prompt, config, rule=rule)
-        stops = np.isin(tokens, model.stop_ids) & (committed >= 0)
-        end = min(int(np.argmax(stops)) + 1 if stops.any() else len(tokens), SMALL.max_new_tokens or 0)
-        assert rows.tokens[row, WIDTH : WIDTH + end].tolist() == tokens[:end].tolist()
-        assert rows.committed_at[row, WIDTH : WIDTH + end].tolist() == committed[:end].tolist()
+    config = dataclasses.replace(SMALL, max_new_tokens=10, block_length=5, threshold=0.06, **CACHES[caching])
+    suffixes = [[30, 7], [12, 5, 9, 41], [3]]
+    rows = decode_rows(model, PROMPTS, config, width=WIDTH, suffixes=suffixes, suffix_width=4)
+    for row, (prompt, suffix) in enumerate(zip(PROMPTS, suffixes, strict=True)):
+        tokens, committed, full, windows = naive.decode(prompt, config, rule="threshold", suffix=suffix)
+        assert rows.tokens[row, WIDTH : WIDTH + 10].tolist() == tokens.tolist()
+        assert rows.committed_at[row, WIDTH : WIDTH + 10].tolist() == committed.tolist()
         assert (rows.nfe_full[row], rows.nfe_window[row]) == (full, windows)
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_every_rule_equals_a_plain_python_loop(rule: str) -> None:
-    """Semi-autoregressive blocks, no cache."""
-    assert_equals_naive_loop(dataclasses.replace(BLOCKS, **RULES[rule]), rule=rule)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("caching", CACHES)
-def test_every_cache_equals_a_plain_python_loop(caching: str) -> None:
-    """With rows whose blocks take different numbers of forwards: none is refreshed for the sake of another."""
-    config = dataclasses.replace(BLOCKS, max_new_tokens=10, threshold=0.06, **CACHES[caching])  # type: ignore[arg-type]
-    assert_equals_naive_loop(config, rule="threshold")
-
-
-def test_a_schedule_with_a_cache_equals_a_plain_python_loop() -> None:
-    """Steps that commit nothing run no forward; the first that commits something is the refresh."""
-    assert_equals_naive_loop(dataclasses.replace(BLOCKS, algorithm="entropy", cache="dual"), rule="entropy")
+        assert rows.tokens[row, WIDTH + 10 : WIDTH + 10 + len(suffix)].tolist() == suffix
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])

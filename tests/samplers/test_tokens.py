@@ -124,6 +124,18 @@ def test_one_pass_in_chunks_sees_the_whole_distribution(logits: Any, temperature
     np.testing.assert_allclose(np.exp(choice.log_probability), expected[choice.tokens], rtol=1e-4)
 
 
+@pytest.mark.parametrize("spread", [0.0, 1.8, 9.0])
+def test_the_references_epsilon_moves_no_entropy_by_more_than_its_bound(spread: float) -> None:
+    """They add 1e-10 within the logarithm: p log(1 + 1e-10/p) is at most 1e-10 a token, whatever p is."""
+    logits = (np.random.default_rng(2).normal(size=(4, 20_000)) * spread).astype(np.float32)
+    probabilities = np.exp(logits.astype(float))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    references = (probabilities * np.log(probabilities + 1e-10)).sum(axis=1)
+    ours = choices(logits, tiling=Tiling(positions=4, tokens=2400)).negative_entropy
+    rounding = 2e-6 * np.abs(references) + 1e-6
+    assert (np.abs(ours - references) <= 1e-10 * logits.shape[1] + rounding).all()
+
+
 def test_positions_behind_the_count_cost_nothing_and_change_nothing() -> None:
     """One tile of four is worked on."""
     rows = jnp.asarray(np.random.default_rng(0).normal(size=(32, VOCABULARY)), jnp.float32)
