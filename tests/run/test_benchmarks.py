@@ -37,6 +37,11 @@ ALLOWED = {
 """
 
 
+SLOW = {"HumanEval/15", "HumanEval/130", "HumanEval/139"}
+"""The hub's test runs program and reference within one limit of 3 s: 4.1, 5.2 and 4.9 s here, of which HumanEval/130
+needs 1.9 s outside of a sandbox. Ten million numbers come back from that program."""
+
+
 @pytest.fixture(scope="module")
 def docker_ready() -> None:
     try:
@@ -65,15 +70,19 @@ def test_every_canonical_solution_passes(name: str, shared: Path, docker_ready: 
     ("name", "failing"),
     [
         pytest.param("humaneval", {"HumanEval/50"}, id="humaneval"),
+        pytest.param("humaneval-plus", {"HumanEval/32"}, id="humaneval-plus", marks=pytest.mark.exhaustive),
         pytest.param("mbpp", {"Mbpp/367"}, id="mbpp"),
         pytest.param("mbpp-plus", {"Mbpp/98", "Mbpp/124", "Mbpp/137", "Mbpp/300"}, id="mbpp-plus"),
     ],
 )
 def test_coda_papers_ceilings(name: str, failing: set[str], shared: Path, docker_ready: None) -> None:
-    """Which canonical solutions fail under CoDA's released harness: a dropped helper, setup code, `import math`."""
+    """Which canonical solutions fail under CoDA's released harness: a dropped helper, setup code, `import math`.
+
+    And a test that no program passes, beside three that take longer than 3 s on most machines.
+    """
     task = load_task(name, data_dir=shared / "data" / "benchmarks")
     reading = choose_reading(task, protocol="coda-paper", style="instruct", beside=())
-    with open_executor(ExecutionConfig(timeout_s=3.0)) as executor:
+    with open_executor(ExecutionConfig(timeout_s=3.0, memory_mb=task.memory_mb)) as executor:
         futures = {}
         for problem in task.problems:
             solution = reading.source(problem, problem.canonical_solution)
@@ -83,7 +92,7 @@ def test_coda_papers_ceilings(name: str, failing: set[str], shared: Path, docker
             (program,) = reading.programs(problem, sample)
             futures[problem.task_id] = executor.submit(program)
         found = {task_id for task_id, future in futures.items() if future.result().status is not Status.PASSED}
-    assert found == failing
+    assert found - SLOW == failing
 
 
 @pytest.mark.parametrize(
