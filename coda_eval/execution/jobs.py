@@ -60,8 +60,10 @@ class JobQueue:
         self.first_runs = 0
         """How many wait."""
 
-    def __bool__(self) -> bool:
-        return bool(self._references or self._suites or self._to_confirm)
+    @property
+    def long_jobs_wait(self) -> bool:
+        """Whether there is anything but first runs."""
+        return bool(self._references or self._to_confirm)
 
     def add(self, job: Job) -> None:
         """Append a job to where it belongs."""

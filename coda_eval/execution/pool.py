@@ -158,8 +158,9 @@ class SandboxPool:
         """The next job for a worker; None when there will not be any, or, for `ahead`, is none worth taking now."""
         with self._changed:
             while not self._closing and self._failure is None:
-                # What one sandbox takes ahead another cannot take: not when there is little left.
-                if not ahead or self._queue.first_runs > 2 * len(self._threads):
+                # What one sandbox takes ahead another cannot take: not when there is little left. And none that has
+                # something ahead takes what is long: somebody has to come to it.
+                if not ahead or (self._queue.first_runs > 2 * len(self._threads) and not self._queue.long_jobs_wait):
                     job = self._queue.take(last, only_first_runs=ahead)
                     if job is not None:
                         if last is not None:
