@@ -13,6 +13,7 @@ from coda_eval.config import DTYPES
 from coda_eval.errors import ConfigError
 
 if TYPE_CHECKING:
+    from coda_eval.plan.layout import Memory
     from coda_eval.plan.plan import Plan
     from coda_eval.plan.roofline import Cost
 
@@ -69,8 +70,15 @@ def plan(**given: Any) -> None:
 
 def document(found: Plan) -> dict[str, Any]:
     """A plan as plain data."""
-    memory = {**dataclasses.asdict(found.memory), "total": found.memory.total}
-    return {**dataclasses.asdict(found), "mesh": str(found.mesh), "memory": memory}
+
+    def with_total(memory: Memory) -> dict[str, Any]:
+        return {**dataclasses.asdict(memory), "total": memory.total}
+
+    memories = {
+        "memory": with_total(found.memory),
+        "one_more": None if found.one_more is None else with_total(found.one_more),
+    }
+    return {**dataclasses.asdict(found), "mesh": str(found.mesh), **memories}
 
 
 def _print(found: Plan) -> None:
@@ -78,6 +86,7 @@ def _print(found: Plan) -> None:
     from rich.table import Table
 
     memory, forwards = found.memory, found.forwards
+    beyond = "" if found.one_more is None else f"; {found.batch_size + found.mesh.data} do not fit"
     verdict = ("fits" if memory.fits else "does not fit") + (" (estimated)" if memory.estimated else "")
     table = Table(
         title=f"{found.model} on {found.topology}", title_justify="left", title_style="bold", show_header=False
@@ -85,7 +94,7 @@ def _print(found: Plan) -> None:
     rows = {
         "model": f"{found.parameters / 1e9:.2f} billion parameters in {found.dtype}",
         "chips": f"{found.chips}, as {found.mesh}",
-        "batch": f"{found.batch_size} rows of {found.length} columns",
+        "batch": f"{found.batch_size} rows of {found.length} columns{beyond}",
         "memory a chip": f"{_size(memory.total)} of {_size(memory.available)}: {verdict}",
         "": f"weights {_size(memory.weights)}, cache {_size(memory.cache)}, temporaries {_size(memory.temporaries)}, "
         f"program {_size(memory.program)}, other {_size(memory.other_arguments)}",

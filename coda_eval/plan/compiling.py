@@ -122,15 +122,18 @@ def largest(fits: Callable[[int], bool], *, start: int, guess: Callable[[], int]
         guess: the largest that should fit, after what was tried; may be wrong.
         most: not tried beyond.
     """
-    low, high, trial = 0, most + 1, min(start, most)
+    low, high, trial, step = 0, most + 1, min(start, most), 1
     while high - low > 1:
         if fits(trial):
             low = trial
         else:
             high = trial
         guessed = guess()
-        # One beyond the guess once the guess fits; halving wherever the guess is of no use.
+        # One beyond the guess once the guess fits.
         trial = guessed + 1 if guessed == low else guessed
         if not low < trial < high:
-            trial = (low + high) // 2
+            # It is hardly ever off by much: near the end that it points to, then twice as far from it each time.
+            middle = (low + high) // 2
+            trial = max(high - step, middle) if trial >= high else min(low + step, middle)
+            step *= 2
     return low

@@ -188,9 +188,12 @@ class CompiledLayout(Layout):
             return self._model.attention_kernel(self.setting.length)
 
     def full_flops(self, rows: int) -> float | None:
-        """What XLA counts, without attention kernels, which it does not look into."""
+        """What XLA counts for a row, so often; without attention kernels, which it does not look into.
+
+        Their scores of many rows would not fit where the kernels' tiles do.
+        """
         model = self.setting.subject.model(dtype=self.setting.dtype, sharding=self._rule)
-        return compiled_forward_flops(model, self._mesh, rows=rows, length=self.setting.length)
+        return rows * compiled_forward_flops(model, self._mesh, rows=1, length=self.setting.length)
 
 
 def compiled_forward_flops(model: CheckpointModel, mesh: Mesh, *, rows: int, length: int) -> float:

@@ -61,6 +61,8 @@ class Plan:
     memory: Memory
     remedy: str
     """What would make it fit; empty where it does."""
+    one_more: Memory | None
+    """With a row more on each group of chips, which does not fit; None unless the largest batch was looked for."""
     full: Cost
     """A forward over all columns, of one group of chips that share a model, its head on half of a block of each row."""
     window: Cost | None
@@ -84,7 +86,7 @@ def make_plan(question: Question) -> Plan:
     """
     setting = _setting(question)
     layout = CompiledLayout(setting) if setting.topology.chip.is_tpu else CalculatedLayout(setting)
-    rows = question.sampler.batch_size
+    rows, one_more = question.sampler.batch_size, None
     if question.largest_batch:
         groups = setting.mesh.data
         most = largest(
@@ -94,7 +96,9 @@ def make_plan(question: Question) -> Plan:
             most=_MOST_ROWS,
         )
         rows = max(most, 1) * groups
-    return _answer(setting, layout, rows)
+        if 0 < most < _MOST_ROWS:
+            one_more = layout.memory(rows + groups)
+    return _answer(setting, layout, rows, one_more)
 
 
 def _setting(question: Question) -> Setting:
@@ -122,7 +126,7 @@ def _setting(question: Question) -> Setting:
     )
 
 
-def _answer(setting: Setting, layout: Layout, rows: int) -> Plan:
+def _answer(setting: Setting, layout: Layout, rows: int, one_more: Memory | None) -> Plan:
     config, topology, mesh = setting.subject.config, setting.topology, setting.mesh
     memory = layout.memory(rows)
     forwards = forwards_of(setting.sampler, causal=config.causal, length=setting.length)
@@ -162,6 +166,7 @@ def _answer(setting: Setting, layout: Layout, rows: int) -> Plan:
         attention=layout.attention_kernel(),
         memory=memory,
         remedy="" if memory.fits else _remedy(setting, rows),
+        one_more=one_more,
         full=full,
         window=window if forwards.window else None,
         compiled_full_flops=layout.full_flops(rows // mesh.data) if memory.fits else None,

@@ -83,9 +83,11 @@ def test_the_largest_batch_is_found_whatever_the_guess(limit: int, guess: int, s
 
     assert largest(fits, start=start, guess=lambda: guess, most=4096) == limit
     assert len(tried) == len({*tried})
-    assert len(tried) <= 16
+    assert len(tried) <= 25
     if guess == limit and start < limit:
         assert len(tried) <= 3
+    if abs(guess - limit) <= 1 and start < limit:
+        assert len(tried) <= 5
 
 
 def test_a_plan_for_gpus_is_arithmetic() -> None:
@@ -98,6 +100,17 @@ def test_a_plan_for_gpus_is_arithmetic() -> None:
     assert plan.memory.total <= plan.memory.available
     assert plan.floor_s == pytest.approx(11 * 256 * plan.full.floor_s)
     assert plan.bound == "compute"
+
+
+def test_the_largest_batch_fits_and_a_row_more_on_each_group_does_not() -> None:
+    """Both are in the plan."""
+    plan = make_plan(
+        Question(model="dream-7b", topology="l4:2", sampler=SamplerConfig(batch_size=1), largest_batch=True)
+    )
+    assert plan.batch_size % plan.mesh.data == 0
+    assert plan.memory.fits
+    assert plan.one_more is not None
+    assert not plan.one_more.fits
 
 
 def run(*arguments: str) -> Any:

@@ -55,6 +55,7 @@ def test_every_completion_is_there_with_its_verdict(finished: tuple[Path, Metric
     assert isinstance(identity, dict)
     assert identity["sampler"]["algorithm"] == "entropy"
     assert identity["execution"]["isolation"] == "none"
+    assert run.manifest["attention"] == "xla"
 
 
 @pytest.mark.parametrize("kept", [0, 1, 4], ids=lambda kept: f"{kept} samples kept")
