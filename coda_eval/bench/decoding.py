@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from coda_eval.config import SamplerConfig
 from coda_eval.models.checkpoint import CheckpointModel, load_checkpoint
-from coda_eval.models.random_checkpoint import write_random_checkpoint
+from coda_eval.models.random_checkpoint import resize, write_random_checkpoint
 from coda_eval.models.shapes import Shape, find_shape
 from coda_eval.samplers.sampler import Decoded, Request, Sampler
 
@@ -54,20 +54,21 @@ class SamplerRow:
 
 
 def shape_of(name: str) -> Shape:
-    """`small`, or a published shape by name."""
-    if name != "small":
+    """`small`, `tiny` (to see that a row runs), or a published shape by name."""
+    if name not in ("small", "tiny"):
         return find_shape(name)
     coda = find_shape("coda-1.7b")
-    return dataclasses.replace(coda, config={**coda.config, **SMALL})
+    small = dataclasses.replace(coda, config={**coda.config, **SMALL})
+    return small if name == "small" else resize(small, layers=1, hidden=64, vocabulary=512)
 
 
-def random_model(shape: Shape, directory: Path, *, dtype: str) -> CheckpointModel:
+def random_model(shape: Shape, directory: Path, *, dtype: str, head_scale: float = HEAD_SCALE) -> CheckpointModel:
     """Writes a checkpoint with random weights, and loads it; it never ends a text by itself."""
     write_random_checkpoint(shape, directory, dtype="float32" if dtype == "float32" else "bfloat16", seed=0)
     for file in directory.glob("model*.safetensors"):
         tensors = load_file(file)
         if "lm_head.weight" in tensors:
-            tensors["lm_head.weight"] = (tensors["lm_head.weight"] * np.float32(HEAD_SCALE)).astype(
+            tensors["lm_head.weight"] = (tensors["lm_head.weight"] * np.float32(head_scale)).astype(
                 tensors["lm_head.weight"].dtype
             )
             save_file(tensors, file, metadata={"format": "pt"})
@@ -78,7 +79,7 @@ def random_model(shape: Shape, directory: Path, *, dtype: str) -> CheckpointMode
 
 def requests_for(model: CheckpointModel, *, batch: int, prompt: int) -> list[Request]:
     """Prompts of random tokens."""
-    ids = np.random.default_rng(1).integers(0, 1000, (batch, prompt))
+    ids = np.random.default_rng(1).integers(0, min(1000, model.config.vocab_size // 2), (batch, prompt))
     return [Request(prompt=row.tolist(), problem="bench", sample=index) for index, row in enumerate(ids)]
 
 

@@ -13,16 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from coda_eval.bench import torch_peer
+from coda_eval.bench import compile_time, torch_peer
 from coda_eval.bench.decoding import SamplerRow, Timed, in_turns, random_model, requests_for, shape_of
+from coda_eval.bench.device import device_row
 from coda_eval.config import SamplerConfig
 from coda_eval.errors import ConfigError
 from coda_eval.models.checkpoint import CheckpointModel
+from coda_eval.models.random_checkpoint import resize
 from coda_eval.samplers.denoise import denoise
+
+HEAD_AS_IN_CODA = 5632
+"""Tokens of the vocabulary with which the head has the part of a forward's arithmetic that it has in CoDA-1.7B (18 %),
+beside the four layers of the small shape."""
+PEAKED = 24.0
+"""Of the head's weights, where the model should be sure of much of what it predicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +121,12 @@ def _peer(
 
 
 def _cache(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -> SamplerRow:
-    new = max(bench.new, 512)
-    requests = requests_for(model, batch=bench.batch, prompt=bench.prompt)
+    """A head of 152,000 tokens would outweigh a body of 4 layers; its part of a forward is here as in CoDA-1.7B."""
+    shape = resize(shape_of(bench.shape), vocabulary=HEAD_AS_IN_CODA) if bench.shape == "small" else None
+    if shape is not None:
+        model = random_model(shape, checkpoint.parent / "proportioned", dtype=bench.dtype)
+    prompt, new = max(bench.prompt, 512), max(bench.new, 256)
+    requests = requests_for(model, batch=bench.batch, prompt=prompt)
     steps = new // 4
     whole, dual = (
         Timed(
@@ -129,16 +139,21 @@ def _cache(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -> Sam
     dual_s, whole_s = in_turns((dual, whole), bench.rounds)
     return SamplerRow(
         name="cache",
-        about=f"dual cache, block 32, {steps} steps, {new} tokens",
+        about=f"dual cache, block 32, {steps} steps, batch {bench.batch}, {new} tokens after {prompt}",
         ours_s=dual_s,
         peer="the same without a cache",
         peer_s=whole_s,
-        facts={"forwards": dual.forwards, "forwards_without": whole.forwards},
+        facts={
+            "vocabulary": model.config.vocab_size,
+            "forwards": dual.forwards,
+            "forwards_without": whole.forwards,
+        },
     )
 
 
 def _threshold(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -> SamplerRow:
-    """The forwards that the rule must take follow from the confidences at which it commits; they are counted."""
+    """On a model that is as often sure as trained ones are; forwards are counted, and cost what they cost."""
+    model = random_model(shape_of(bench.shape), checkpoint.parent / "peaked", dtype=bench.dtype, head_scale=PEAKED)
     requests = requests_for(model, batch=1, prompt=bench.prompt)
     forwards = {}
     timed = []
@@ -158,7 +173,7 @@ def _threshold(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) ->
         ours_s=at_most,
         peer="threshold 1: a token a forward",
         peer_s=one_each,
-        facts={"forwards": forwards},
+        facts={"forwards": forwards, "forwards_ratio": round(forwards["1.0"] / forwards["0.9"], 2)},
     )
 
 
@@ -173,9 +188,11 @@ def _early_stop(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -
     tokens = whole.decoded.completions[0].tokens
     sides, lengths = [whole], [len(tokens)]
     for part in (2, 4):
-        stopping = _Stopping(model, tokens[len(tokens) // part])
+        earliest = len(tokens) // part
+        stop_id = next(token for at, token in enumerate(tokens) if at >= earliest and token not in tokens[:at])
+        stopping = _Stopping(model, stop_id)
         sides.append(Timed(stopping, config, requests))  # type: ignore[arg-type]  # the same but for its stop token
-        lengths.append(tokens.index(tokens[len(tokens) // part]))
+        lengths.append(tokens.index(stop_id))
     times = in_turns(sides, bench.rounds)
     return SamplerRow(
         name="early-stop",
@@ -217,8 +234,28 @@ def _compilations(bench: SamplerBench, model: CheckpointModel, checkpoint: Path)
         ours_s=(),
         peer="",
         peer_s=(),
-        facts={"settings": settings, "compilations": _programs() - before, "compile_s": round(compile_s, 2)},
+        facts={
+            "settings": settings,
+            "compilations": _programs() - before,
+            "compile_s": round(compile_s, 2),
+            "compile_s_of_two_processes": _compile_in_two_processes(checkpoint, bench.dtype),
+        },
     )
+
+
+def _compile_in_two_processes(checkpoint: Path, dtype: str) -> list[float]:
+    """One after the other, with the same directory of compiled programs, empty at first."""
+    programs = str(checkpoint.parent / "compiled")
+    environment = {
+        **os.environ,
+        "JAX_COMPILATION_CACHE_DIR": programs,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    command = [sys.executable, "-m", compile_time.__name__, str(checkpoint), dtype]
+    return [
+        round(float(subprocess.run(command, env=environment, check=True, capture_output=True).stdout), 2)
+        for _ in range(2)
+    ]
 
 
 def _programs() -> int:
@@ -227,93 +264,13 @@ def _programs() -> int:
     return count
 
 
-def _device(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -> SamplerRow:
-    """Forwards beside what the device can do: its matrix rate, and the time it takes to read the weights."""
-    length, window = 132 + 768, 32
-    body = sum(leaf.size for leaf in jax.tree.leaves(model.parameters)) - model.config.vocab_size * (
-        model.config.hidden_size * (1 if model.config.tied_head else 2)
-    )
-    weight_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(model.parameters))
-    matrix = jax.random.normal(jax.random.key(0), (8192, 8192) if bench.dtype == "bfloat16" else (2048, 2048))
-    matrix = matrix.astype(bench.dtype if bench.dtype != "int8" else "bfloat16")
-    multiply = jax.jit(lambda a: a @ a)
-    rate = 2 * matrix.shape[0] ** 3 / _best(lambda: multiply(matrix), bench.rounds)
-    read = jax.jit(lambda leaves: [jnp.max(leaf.astype(jnp.float32)) for leaf in leaves])
-    read_s = _best(lambda: read(jax.tree.leaves(model.parameters)), bench.rounds)
-
-    tokens = {rows: jnp.ones((rows, length), jnp.int32) for rows in (1, 8)}
-    positions = {rows: jnp.broadcast_to(jnp.arange(length)[None], (rows, length)) for rows in (1, 8)}
-    seen = {rows: jnp.ones((rows, length), bool) for rows in (1, 8)}
-    full = jax.jit(model.hidden)
-    full_s = _best(lambda: full(model.parameters, tokens[8], positions[8], seen[8]), bench.rounds)
-    flops = (
-        8 * length * (2 * body + 4 * length * model.config.num_layers * model.config.num_heads * model.config.head_dim)
-    )
-    _, cache = jax.jit(model.prefill)(model.parameters, tokens[1], positions[1], seen[1])
-    at = jnp.asarray([length - window])
-
-    @jax.jit
-    def windowed(parameters: Any, cache: Any) -> Any:
-        hidden, _ = model.window(parameters, tokens[1], positions[1], seen[1], cache, at, at, width=window)
-        return model.logits(parameters, hidden)
-
-    window_s = _best(lambda: windowed(model.parameters, cache), bench.rounds)
-    seconds = {}
-    for steps in (32, 64, 128, 256, 512, 1024):
-        timed = Timed(
-            model,
-            SamplerConfig(max_new_tokens=768, steps=steps, algorithm="entropy"),
-            requests_for(model, batch=8, prompt=132),
-        )
-        seconds[str(steps)] = round(timed() / 8, 4)
-    fast = Timed(
-        model,
-        SamplerConfig(max_new_tokens=768, threshold=0.9, block_length=32, cache="dual"),
-        requests_for(model, batch=8, prompt=132),
-    )
-    seconds["fast"] = round(fast() / 8, 4)
-    return SamplerRow(
-        name="device",
-        about=f"{bench.shape}, {bench.dtype}, prompt 132, 768 new tokens",
-        ours_s=(),
-        peer="",
-        peer_s=(),
-        facts={
-            "device": jax.devices()[0].device_kind,
-            "matrix_tflops": round(rate / 1e12, 2),
-            "full_forward_s": full_s,
-            "full_forward_over_matrix_rate": round(full_s * rate / flops, 2),
-            "window_forward_s": window_s,
-            "window_forward_over_weight_read": round(window_s / read_s, 2),
-            "weight_read_gb_s": round(weight_bytes / read_s / 1e9, 1),
-            "seconds_a_problem": seconds,
-        },
-    )
-
-
-def _best(call: Callable[[], Any], rounds: int) -> float:
-    """The fastest of some calls after a first one that compiles."""
-    import time
-
-    _wait(call())
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        _wait(call())
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
-def _wait(result: Any) -> None:
-    for leaf in jax.tree.leaves(result):
-        leaf.block_until_ready()
-
-
 ROWS: dict[str, Callable[[SamplerBench, CheckpointModel, Path], SamplerRow]] = {
     "pytorch": _pytorch,
     "cache": _cache,
     "threshold": _threshold,
     "early-stop": _early_stop,
     "compilations": _compilations,
-    "device": _device,
+    "device": lambda bench, model, checkpoint: device_row(
+        model, shape=bench.shape, dtype=bench.dtype, rounds=bench.rounds, batch=bench.batch
+    ),
 }
