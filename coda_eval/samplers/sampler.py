@@ -17,6 +17,7 @@ from coda_eval.config import SamplerConfig
 from coda_eval.errors import ConfigError
 from coda_eval.samplers.acceptance import AcceptanceKnobs
 from coda_eval.samplers.algorithms import ALGORITHMS, QUIRKS, cache_of, grid_of, order_of, resolve_algorithm
+from coda_eval.samplers.caching import WindowCache
 from coda_eval.samplers.canvas import Canvas, build_canvas
 from coda_eval.samplers.denoise import (
     Knobs,
@@ -113,6 +114,10 @@ class Sampler:
         if model.causal and (suffix_width or holes):
             raise ConfigError("filling in needs a diffusion model: this one is causal and sees nothing to its right")
         infilling = bool(suffix_width or holes)
+        cache = cache_of(config, causal=model.causal)
+        if isinstance(cache, WindowCache):
+            # The edge of the row must not move a window: it would reach farther behind its block.
+            width = max(width, cache.look_back + 1)
         grid = grid_of(config, causal=model.causal, width=width, suffix_width=suffix_width, holes=infilling)
         self._canvas_width = config.max_new_tokens if infilling else grid.count * grid.length
         length = width + self._canvas_width + suffix_width
@@ -139,7 +144,7 @@ class Sampler:
             confidence=algorithm.confidence,
             order=order_of(config),
             grid=grid,
-            cache=cache_of(config, causal=model.causal),
+            cache=cache,
             text_end=width + config.max_new_tokens,
             capacity=capacity,
             tiling=Tiling.for_backend(

@@ -195,7 +195,8 @@ class NaiveDecoder:
             case "prefix":
                 return begin, columns - begin
             case "vicinity":
-                return max(begin - config.vicinity, 0), min(length + 2 * config.vicinity, columns)
+                write_from = max(begin - config.vicinity, 0)
+                return write_from, min(begin + length + config.vicinity - write_from, columns)
             case _:
                 return begin, length
 

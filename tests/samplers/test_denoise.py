@@ -17,7 +17,7 @@ from coda_eval.models.checkpoint import load_checkpoint
 from coda_eval.samplers.denoise import NOT_COMMITTED
 from coda_eval.testing import ScriptedModel
 
-PROMPTS = ([5, 9, 12], [7, 7, 30, 41, 3], [88, 6])
+PROMPTS = ([5, 9, 12], [7, 7, 30, 41, 3], [88])
 WIDTH = 5
 SMALL = SamplerConfig(max_new_tokens=12)
 BLOCKS = dataclasses.replace(SMALL, block_length=5)
@@ -48,7 +48,7 @@ CACHES: dict[str, dict[str, Any]] = {
     "none": {},
     "prefix": {"cache": "prefix"},
     "dual": {"cache": "dual"},
-    "vicinity": {"cache": "vicinity", "vicinity": 1},
+    "vicinity": {"cache": "vicinity", "vicinity": 2},
     "every-n": {"cache": "every-n", "refresh_every": 1},
 }
 
@@ -132,10 +132,14 @@ def test_a_row_does_not_depend_on_its_batch(temperature: float, caching: str | N
     assert alone.nfe_full[0] == together.nfe_full[0]
 
 
-def test_padding_is_invisible() -> None:
-    """More padding before a prompt changes nothing."""
-    narrow, wide = (decode_rows(model_of(), [PROMPTS[1]], BLOCKS, width=width) for width in (5, 9))
-    np.testing.assert_array_equal(narrow.tokens[:, 5:], wide.tokens[:, 9:])
+@pytest.mark.parametrize("caching", ["none", "vicinity"])
+def test_padding_is_invisible(caching: str) -> None:
+    """More padding before a prompt changes nothing, nor does a vicinity that is wider than the prompt."""
+    config = dataclasses.replace(BLOCKS, **CACHES[caching])
+    narrow, wide = (decode_rows(model_of(), [PROMPTS[2]], config, width=width) for width in (1, 9))
+    columns = 3 * 5
+    np.testing.assert_array_equal(narrow.tokens[:, -columns:], wide.tokens[:, -columns:])
+    np.testing.assert_array_equal(narrow.committed_at[:, -columns:], wide.committed_at[:, -columns:])
 
 
 def test_a_stop_token_ends_a_text_as_all_steps_would_have_given_it() -> None:
