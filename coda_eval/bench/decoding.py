@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from coda_eval.config import SamplerConfig
+from coda_eval.models.attention_kernels import platform_of
 from coda_eval.models.checkpoint import CheckpointModel, load_checkpoint
 from coda_eval.models.random_checkpoint import resize, write_random_checkpoint
 from coda_eval.models.shapes import Shape, find_shape
@@ -72,7 +74,7 @@ def random_model(shape: Shape, directory: Path, *, dtype: str, head_scale: float
                 tensors["lm_head.weight"].dtype
             )
             save_file(tensors, file, metadata={"format": "pt"})
-    model = load_checkpoint(directory, dtype=dtype)
+    model = load_checkpoint(directory, dtype=dtype, platform=platform_of(jax.local_devices()[0]))
     model.stop_ids = ()
     return model
 
