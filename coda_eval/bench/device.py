@@ -89,15 +89,10 @@ def device_row(model: CheckpointModel, *, shape: str, dtype: str, rounds: int, b
 
 def _best(call: Callable[[], Any], rounds: int) -> float:
     """The fastest of some calls after a first one that compiles."""
-    _wait(call())
+    jax.block_until_ready(call())
     times = []
     for _ in range(rounds):
         started = time.perf_counter()
-        _wait(call())
+        jax.block_until_ready(call())
         times.append(time.perf_counter() - started)
     return min(times)
-
-
-def _wait(result: Any) -> None:
-    for leaf in jax.tree.leaves(result):
-        leaf.block_until_ready()
