@@ -16,8 +16,8 @@ from typing import Self
 from coda_eval.config import ExecutionConfig
 from coda_eval.execution.payload import Answers
 
-_FIRST_CPU_S = 0.25
-_FIRST_SUITE_CPU_S = 1.0
+_FIRST_CPU_S = 0.1
+_FIRST_SUITE_CPU_S = 0.6
 _FIRST_WAITING_S = 1.0
 _FIRST_FACTOR = 2
 """The first run may take this many times what the reference took."""
@@ -28,8 +28,8 @@ _LEAST_WAITING_S = 4.0
 _REFERENCE_FACTOR = 4
 """An input may take this many times what the reference took for the slowest one, as in evalplus."""
 
-_SUITE_FACTOR = 15
-"""All inputs together may take this many times the limit of one: 60 s for 4 s, as in evalplus."""
+_SUITE_S = 60.0
+"""All inputs together, as in evalplus: `EVALPLUS_TIMEOUT_PER_TASK`."""
 
 _REFERENCE_INPUT_S, _REFERENCE_S = 60.0, 300.0
 
@@ -55,7 +55,7 @@ class Limits:
     def of_inputs(cls, config: ExecutionConfig, answers: Answers, *, first: bool) -> Self:
         """For tests that are inputs, as generous as evalplus and by CPU time."""
         one = max(config.timeout_s, _REFERENCE_FACTOR * answers.slowest_s)
-        suite = max(_SUITE_FACTOR * config.timeout_s, _REFERENCE_FACTOR * answers.cpu_s)
+        suite = max(_SUITE_S, one, _REFERENCE_FACTOR * answers.cpu_s)
         if first:
             one = min(one, max(_FIRST_CPU_S, _FIRST_FACTOR * answers.slowest_s))
             suite = min(suite, max(_FIRST_SUITE_CPU_S, _FIRST_FACTOR * answers.cpu_s))
