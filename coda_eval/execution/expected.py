@@ -17,7 +17,7 @@ from pathlib import Path
 
 from coda_eval.execution.payload import Answers, Payload
 
-_VERSION = 1
+_VERSION = 2
 """Rises when the encoding of answers changes."""
 
 _LIMIT_BYTES = 256 << 20
