@@ -123,6 +123,10 @@ class Trace:
     """The step at which each token was committed."""
 
 
+BASE_SUITE = "base"
+"""The suite that every problem has; a program that fails it fails."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """One job of an executor: a program, and the tests of one suite."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import marshal
 from dataclasses import dataclass
@@ -41,28 +42,29 @@ def check_payload(tests: CheckTests, entry_point: str) -> Payload:
     return _payload({"kind": "check", "entry_point": entry_point, "setup": tests.setup, "code": tests.code})
 
 
-def reference_payload(tests: InputOutputTests, entry_point: str) -> Payload:
-    """The inputs, for the reference program to answer.
+def reference_payload(tests: InputOutputTests, entry_point: str, *, about: str) -> Payload:
+    """The inputs, for the reference program to answer; they then judge other programs in the sandbox that has asked it.
 
     Raises:
-        TaskError: an input is not plain data.
+        TaskError: an input is not plain data; `about` says of what.
     """
-    inputs = [list(arguments) for arguments in tests.inputs]
-    return _payload({"kind": "reference", "inputs": inputs, "oracle": tests.oracle}, about=entry_point)
+    content = {
+        "kind": "reference",
+        "entry_point": entry_point,
+        "inputs": [list(arguments) for arguments in tests.inputs],
+        "oracle": tests.oracle,
+        "atol": float(tests.atol),
+    }
+    payload = _payload(content, about=about)
+    # The reference decides what the tests are, as the inputs do.
+    name = hashlib.sha256(f"{payload.name}\0{tests.reference}".encode("utf-8", "surrogatepass")).hexdigest()
+    return dataclasses.replace(payload, name=name)
 
 
-def input_output_payload(tests: InputOutputTests, entry_point: str, answers: Answers) -> Payload:
-    """The inputs, and what the reference program answered."""
-    return _payload(
-        {
-            "kind": "input_output",
-            "entry_point": entry_point,
-            "inputs": [list(arguments) for arguments in tests.inputs],
-            "expected": answers.expected,
-            "oracle": tests.oracle,
-            "atol": float(tests.atol),
-        }
-    )
+def input_output_payload(reference: Payload, answers: Answers) -> Payload:
+    """The same with what the reference program answered, for the other sandboxes."""
+    content = marshal.loads(reference.content) | {"kind": "input_output", "expected": answers.expected}
+    return dataclasses.replace(reference, content=marshal.dumps(content, _MARSHAL_VERSION))
 
 
 def _payload(tests: dict[str, object], about: str = "") -> Payload:

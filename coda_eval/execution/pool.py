@@ -2,7 +2,8 @@
 
 A thread for each sandbox, which hands it a few programs ahead, so that it never waits for this process. A program whose
 sandbox dies is run again in a fresh one; one that killed two is `killed`, if a program that must pass still does. A
-timeout counts only if it happens again, with all of the time, alone in a sandbox. Equal programs are run once.
+timeout counts only if it happens again, with all of the time, alone in a sandbox; or if the same program has timed out
+so under the suite `base`, without which no other counts. Equal programs are run once.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from types import TracebackType
 from typing import Self
 
 from coda_eval.config import ExecutionConfig
-from coda_eval.errors import CodaEvalError, SandboxCrashed, SandboxError
+from coda_eval.errors import CodaEvalError, SandboxCrashed, SandboxError, TaskError
 from coda_eval.execution.channel import Channel
 from coda_eval.execution.expected import ExpectedOutputs
 from coda_eval.execution.jobs import Job, JobQueue, Suite
 from coda_eval.execution.limits import Limits
-from coda_eval.execution.payload import Answers, check_payload, input_output_payload
+from coda_eval.execution.payload import Answers, Payload, check_payload, input_output_payload, reference_payload
 from coda_eval.execution.worker import CANARY, Worker
-from coda_eval.records import CheckTests, InputOutputTests, Program, Status, Verdict
+from coda_eval.records import BASE_SUITE, CheckTests, InputOutputTests, Program, Status, Verdict
 
 __all__ = ["CANARY", "SandboxPool"]
 
@@ -59,6 +60,8 @@ class SandboxPool:
         self._expected = expected or ExpectedOutputs()
         self._changed = threading.Condition()
         self._suites: dict[tuple[int, str], Suite] = {}
+        self._base_suites: dict[str, Suite] = {}
+        """By task id."""
         self._queue = JobQueue()
         self._unsettled: set[Job] = set()
         self._channels: set[Channel] = set()
@@ -104,13 +107,22 @@ class SandboxPool:
         if not program.source.strip():
             future.set_result(_verdict(program, Status.NO_CODE, "nothing to run"))
             return future
-        known = None
-        with self._changed:
-            if self._closing:
-                raise SandboxError("the executor is closed; submit programs inside its `with` block")
-            failure = self._failure
-            if failure is None:
-                known = self._enqueue(program, future)
+        prepared: Suite | None = None
+        while True:
+            with self._changed:
+                if self._closing:
+                    raise SandboxError("the executor is closed; submit programs inside its `with` block")
+                failure, known = self._failure, None
+                suite = self._suite_of(program, prepared)
+                if suite is not None or failure is not None:
+                    if suite is not None and failure is None:
+                        known = self._enqueue(suite, program, future)
+                    break
+            try:
+                prepared = self._prepare(program)  # takes too long to have the sandboxes wait for the lock
+            except TaskError as error:
+                future.set_exception(error)
+                return future
         if failure is not None:
             future.set_exception(failure)
         elif known is not None:
@@ -120,9 +132,8 @@ class SandboxPool:
     def describe(self) -> dict[str, str]:
         return dict(self._description)
 
-    def _enqueue(self, program: Program, future: Future[Verdict]) -> Verdict | None:
+    def _enqueue(self, suite: Suite, program: Program, future: Future[Verdict]) -> Verdict | None:
         """Have `program` judged, unless an equal one was already: then its verdict."""
-        suite = self._suite_of(program)
         digest = hashlib.sha256(program.source.encode("utf-8", "surrogatepass")).digest()
         if (known := suite.verdicts.get(digest)) is not None:
             return known
@@ -138,29 +149,48 @@ class SandboxPool:
         job.programs.append((program, future))
         return None
 
-    def _suite_of(self, program: Program) -> Suite:
+    def _suite_of(self, program: Program, prepared: Suite | None) -> Suite | None:
+        """Its suite; None where it must be prepared first."""
         # By identity: the tests of a problem are one object, and large. The suite keeps it, so that no id comes twice.
         key = (id(program.tests), program.entry_point)
         suite = self._suites.get(key)
-        if suite is None:
-            suite = Suite(program.tests, program.entry_point, f"{program.task_id} ({program.suite})")
-            self._suites[key] = suite
-            if isinstance(suite.tests, CheckTests):
-                suite.payload = check_payload(suite.tests, suite.entry_point)
-            else:
+        if suite is None and prepared is not None:
+            suite = self._suites[key] = prepared
+            if program.suite == BASE_SUITE:
+                self._base_suites[program.task_id] = suite
+            if suite.payload is None:
+                assert isinstance(suite.tests, InputOutputTests)
                 reference = Job(suite, suite.tests.reference, is_reference=True)
                 self._unsettled.add(reference)
                 self._queue.add(reference)
                 self._changed.notify()
         return suite
 
+    def _prepare(self, program: Program) -> Suite:
+        """A suite with its tests as the sandbox reads them, where the expected outputs are known.
+
+        Raises:
+            TaskError: they cannot be sent.
+        """
+        tests = program.tests
+        suite = Suite(tests, program.entry_point, f"{program.task_id} ({program.suite})")
+        if isinstance(tests, CheckTests):
+            suite.payload = check_payload(tests, program.entry_point)
+            return suite
+        suite.reference = reference_payload(tests, program.entry_point, about=suite.name)
+        suite.answers = self._expected.read(self._expected_name(suite.reference, tests))
+        if suite.answers is not None:
+            suite.payload = input_output_payload(suite.reference, suite.answers)
+        return suite
+
+    def _expected_name(self, reference: Payload, tests: InputOutputTests) -> str:
+        return self._expected.name(tests.reference, reference, self._description)
+
     def take(self, last: Suite | None, *, ahead: bool) -> Job | None:
         """The next job for a worker; None when there will not be any, or, for `ahead`, is none worth taking now."""
         with self._changed:
             while not self._closing and self._failure is None:
-                # What one sandbox takes ahead another cannot take: not when there is little left. And none that has
-                # something ahead takes what is long: somebody has to come to it.
-                if not ahead or (self._queue.first_runs > 2 * len(self._threads) and not self._queue.long_jobs_wait):
+                if not ahead or self._queue.enough_to_take_ahead(last, sandboxes=len(self._threads)):
                     job = self._queue.take(last, only_first_runs=ahead)
                     if job is not None:
                         if last is not None:
@@ -179,12 +209,24 @@ class SandboxPool:
                 self._queue.put_back(job)
             self._changed.notify_all()
 
-    def confirm(self, job: Job) -> None:
-        """A timeout of a first run."""
+    def confirm(self, job: Job, timeout: Verdict) -> None:
+        """A timeout of a first run: what the same program does under `base` comes first."""
+        base = self._base_suites.get(job.programs[0][0].task_id)
         with self._changed:
-            job.confirming = True
-            self._queue.add(job)
-            self._changed.notify()
+            known = None
+            if base is not None and base is not job.suite:
+                known = base.verdicts.get(job.digest)
+                judged_first = base.pending.get(job.digest)
+                if judged_first is not None:
+                    judged_first.followers.append((job, timeout))
+                    self._queue.prefer(judged_first)
+                    return
+            if known is None or known.status is not Status.TIMEOUT:
+                job.confirming = True
+                self._queue.add(job)
+                self._changed.notify()
+                return
+        self.settle(job, dataclasses.replace(timeout, detail=f"{timeout.detail}, as under {BASE_SUITE}"))
 
     def settle(self, job: Job, outcome: Verdict | CodaEvalError) -> None:
         """Give `job` its verdict, or the reason why it has none."""
@@ -203,6 +245,8 @@ class SandboxPool:
                 future.set_result(_of_equal(program, outcome))
             else:
                 future.set_exception(outcome)
+        for follower, timeout in job.followers:
+            self.confirm(follower, timeout)
         with self._changed:
             self._changed.notify_all()
 
@@ -210,9 +254,11 @@ class SandboxPool:
         """The expected outputs of a suite are known, or cannot be: its programs can run, or never will."""
         suite = job.suite
         assert isinstance(suite.tests, InputOutputTests)
+        assert suite.reference is not None
         payload = None
         if isinstance(outcome, Answers):
-            payload = input_output_payload(suite.tests, suite.entry_point, outcome)
+            payload = input_output_payload(suite.reference, outcome)
+            self._expected.write(self._expected_name(suite.reference, suite.tests), outcome)
         with self._changed:
             if job not in self._unsettled:
                 return
@@ -266,11 +312,6 @@ class SandboxPool:
         with self._changed:
             self._channels.discard(channel)
         channel.close()
-
-    @property
-    def expected(self) -> ExpectedOutputs:
-        """Where expected outputs are kept."""
-        return self._expected
 
     def fail(self, error: CodaEvalError) -> None:
         """No sandbox can be had: nobody must wait for a verdict that will not come."""

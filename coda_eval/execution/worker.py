@@ -9,8 +9,8 @@ from coda_eval.errors import CodaEvalError, SandboxCrashed, SandboxError, TaskEr
 from coda_eval.execution.channel import TESTS_MISSING, Channel, Reply
 from coda_eval.execution.jobs import Job, Suite
 from coda_eval.execution.limits import Limits
-from coda_eval.execution.payload import Answers, Payload, check_payload, reference_payload
-from coda_eval.records import CheckTests, InputOutputTests, Program, Status, Verdict
+from coda_eval.execution.payload import Answers, Payload, check_payload
+from coda_eval.records import CheckTests, Program, Status, Verdict
 
 if TYPE_CHECKING:
     from coda_eval.execution.pool import SandboxPool
@@ -99,28 +99,11 @@ class Worker:
             if job is None:
                 return
             self._last = job.suite
-            payload = job.suite.payload
-            if job.is_reference:
-                payload = self._reference_payload(job, channel)
-            if payload is not None:
-                item = _UnderWay(job, payload, self._pool.limits(job))
-                self._under_way.append(item)
-                channel.send(job.source, job.suite.entry_point, payload, item.limits)
-
-    def _reference_payload(self, job: Job, channel: Channel) -> Payload | None:
-        """What to ask the reference; None where the answers are on disk, or the tests cannot be sent."""
-        tests = job.suite.tests
-        assert isinstance(tests, InputOutputTests)
-        try:
-            payload = reference_payload(tests, job.suite.name)
-        except TaskError as error:
-            self._pool.settle_reference(job, error)
-            return None
-        known = self._pool.expected.read(self._pool.expected.name(tests.reference, payload, channel.runner))
-        if known is None:
-            return payload
-        self._pool.settle_reference(job, known)
-        return None
+            payload = job.suite.reference if job.is_reference else job.suite.payload
+            assert payload is not None
+            item = _UnderWay(job, payload, self._pool.limits(job))
+            self._under_way.append(item)
+            channel.send(job.source, job.suite.entry_point, payload, item.limits)
 
     def _take_reply(self, channel: Channel) -> bool:
         """Take the next reply and settle its job; returns whether the sandbox may be used on.
@@ -136,33 +119,23 @@ class Worker:
         if reply.status == TESTS_MISSING:
             self._pool.put_back([job])
         elif job.is_reference:
-            self._settle_reference(job, payload, reply, channel)
+            self._settle_reference(job, reply)
         elif reply.status == "broken_tests":
             self._pool.settle(job, TaskError(f"the tests of {job.suite.name} fail by themselves: {reply.detail}"))
         elif reply.status == Status.TIMEOUT and not job.confirming:
-            self._pool.confirm(job)
+            self._pool.confirm(job, _verdict_of(job, reply))
         else:
-            verdict = _verdict(
-                job,
-                Status(reply.status),
-                detail=reply.detail,
-                output=reply.output,
-                cpu_s=reply.cpu_s,
-                wall_s=reply.wall_s,
-            )
-            self._pool.settle(job, verdict)
+            self._pool.settle(job, _verdict_of(job, reply))
         return not reply.recycle and channel.served < _PROGRAMS_A_SANDBOX
 
-    def _settle_reference(self, job: Job, payload: Payload, reply: Reply, channel: Channel) -> None:
+    def _settle_reference(self, job: Job, reply: Reply) -> None:
         if reply.status != Status.PASSED or reply.answers is None:
             said = f"{reply.status}: {reply.detail}"
             self._pool.settle_reference(
                 job, TaskError(f"the reference program of {job.suite.name} does not answer its own inputs ({said})")
             )
             return
-        answers = Answers(**reply.answers, cpu_s=reply.cpu_s)
-        self._pool.expected.write(self._pool.expected.name(job.source, payload, channel.runner), answers)
-        self._pool.settle_reference(job, answers)
+        self._pool.settle_reference(job, Answers(**reply.answers, cpu_s=reply.cpu_s))
 
     def _blame(self, crash: SandboxCrashed) -> None:
         """The sandbox died. The program that it ran is run again; one that killed two is killed.
@@ -188,6 +161,17 @@ class Worker:
             )
         else:
             self._pool.settle(job, _verdict(job, Status.KILLED, detail="two sandboxes died of it"))
+
+
+def _verdict_of(job: Job, reply: Reply) -> Verdict:
+    return _verdict(
+        job,
+        Status(reply.status),
+        detail=reply.detail,
+        output=reply.output,
+        cpu_s=reply.cpu_s,
+        wall_s=reply.wall_s,
+    )
 
 
 def _verdict(

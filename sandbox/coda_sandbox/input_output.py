@@ -23,6 +23,9 @@ whether this is the reference, which is timed and hashes what is large."""
 _HASHED = '{"h": '
 """Begins an expected output that is a hash: see `digest.py`."""
 
+_OPAQUE = '{"o": '
+"""Begins an output that is not plain data: see `wire.py`."""
+
 _FIRST_BATCH, _GROWTH, _LARGEST_BATCH = 1, 4, 512
 _BATCH_BYTES = 1 << 20
 """Expected bytes of one reply, about."""
@@ -139,14 +142,16 @@ class InputOutputSuite:
 
 
 class ReferenceSuite:
-    """The same inputs, for the reference program: what it returns becomes the expected outputs."""
+    """The same inputs, for the reference program: what it returns becomes the expected outputs of `suite`."""
 
     _BATCH = 8
     """Outputs of a megabyte each, at most, fit into one reply."""
 
-    def __init__(self, *, inputs: list[Any], oracle: str) -> None:
+    def __init__(self, *, entry_point: str, inputs: list[Any], oracle: str, atol: float) -> None:
+        self._entry_point = entry_point
         self._inputs = inputs
         self._oracle = oracle
+        self._atol = atol
 
     def answer(self, remote: Remote, *, input_cpu_s: float) -> tuple[Outcome, dict[str, Any]]:
         """The expected outputs as JSON texts, and the CPU seconds of the slowest input."""
@@ -171,12 +176,22 @@ class ReferenceSuite:
             return Outcome("failed", f"it returns a {error}, which is not plain data"), {}
         return Outcome("passed"), {"expected": expected, "slowest_s": slowest_s}
 
-    def _text(self, encoded: Any) -> str:
+    def suite(self, expected: list[str]) -> InputOutputSuite:
+        """What judges programs by these outputs."""
+        return InputOutputSuite(
+            entry_point=self._entry_point,
+            inputs=self._inputs,
+            expected=expected,
+            oracle=self._oracle,
+            atol=self._atol,
+        )
+
+    def _text(self, output: str) -> str:
         if self._oracle == "not_none":
-            return "true" if encoded is not None else "false"
-        if isinstance(encoded, dict) and "o" in encoded:
-            raise wire.Unencodable(encoded["o"][0])
-        return json.dumps(encoded)
+            return "true" if output != "null" else "false"
+        if output.startswith(_OPAQUE):
+            raise wire.Unencodable(json.loads(output)["o"][0])
+        return output
 
 
 def _raised(raised: Raised, inputs: list[Any], index: int) -> Outcome:

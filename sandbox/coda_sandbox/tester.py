@@ -9,6 +9,7 @@ import marshal
 import os
 import random
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from coda_sandbox import frames
@@ -18,6 +19,8 @@ from coda_sandbox.remote import Outcome, Remote
 
 ANSWERS = b"A"
 """Begins the frame of a reference's answers, so that it is told from a verdict, which begins with a brace."""
+
+Suite = CheckSuite | InputOutputSuite | ReferenceSuite
 
 _ORDER_LIMIT = 1 << 12
 _TESTS_LIMIT = 1 << 30
@@ -32,7 +35,7 @@ def serve(control_fd: int, host: int) -> None:
         host: where a reference's answers are written, past the supervisor.
     """
     control = socket.socket(fileno=control_fd)
-    suite = _parse(marshal.loads(frames.read_frame(control_fd, _TESTS_LIMIT)))
+    suite: Suite = _parse(marshal.loads(frames.read_frame(control_fd, _TESTS_LIMIT)))
     channel = -1
     while True:
         order, descriptors, _, _ = socket.recv_fds(control, _ORDER_LIMIT, 1)
@@ -46,25 +49,29 @@ def serve(control_fd: int, host: int) -> None:
         secret, input_cpu_s = json.loads(order)
         remote = Remote(channel)
         try:
-            outcome = _judge(suite, remote, input_cpu_s, host)
+            outcome, suite = _judge(suite, remote, input_cpu_s, host)
         except MemoryError:
             outcome = Outcome("out_of_memory", "the tests ran out of memory")
         frames.write_frame(control.fileno(), json.dumps({"secret": secret, **outcome._asdict()}).encode())
 
 
-def _parse(tests: dict[str, Any]) -> CheckSuite | InputOutputSuite | ReferenceSuite:
-    kinds = {"check": CheckSuite, "input_output": InputOutputSuite, "reference": ReferenceSuite}
+def _parse(tests: dict[str, Any]) -> Suite:
+    kinds: dict[str, Callable[..., Suite]] = {
+        "check": CheckSuite,
+        "input_output": InputOutputSuite,
+        "reference": ReferenceSuite,
+    }
     return kinds[tests.pop("kind")](**tests)
 
 
-def _judge(
-    suite: CheckSuite | InputOutputSuite | ReferenceSuite, remote: Remote, input_cpu_s: float, host: int
-) -> Outcome:
+def _judge(suite: Suite, remote: Remote, input_cpu_s: float, host: int) -> tuple[Outcome, Suite]:
+    """The outcome, and the tests for the next program: a reference is followed by those that it has answered for."""
     if isinstance(suite, CheckSuite):
-        return suite.judge(remote)
+        return suite.judge(remote), suite
     if isinstance(suite, InputOutputSuite):
-        return suite.judge(remote, input_cpu_s=input_cpu_s)
+        return suite.judge(remote, input_cpu_s=input_cpu_s), suite
     outcome, answers = suite.answer(remote, input_cpu_s=input_cpu_s)
-    if answers:
-        frames.write_frame(host, ANSWERS + json.dumps(answers).encode())
-    return outcome
+    if not answers:
+        return outcome, suite
+    frames.write_frame(host, ANSWERS + json.dumps(answers).encode())
+    return outcome, suite.suite(answers["expected"])

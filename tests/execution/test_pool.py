@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable
 
@@ -130,6 +131,38 @@ def test_a_timeout_that_happens_twice_counts() -> None:
     """The verdict is a timeout with the times of the second run."""
     with Sandboxes(lambda *_: reply("timeout")).pool(workers=2) as pool:
         assert pool.submit(program("p")).result(timeout=10).status is Status.TIMEOUT
+
+
+PLUS_TESTS = CheckTests(code="f(), f()")
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "borrowed"),
+    [
+        (["timeout", "timeout", "timeout"], Status.TIMEOUT, True),
+        (["timeout", "passed", "passed"], Status.PASSED, False),
+    ],
+)
+def test_a_timeout_under_another_suite_counts_where_base_timed_out(
+    answers: list[str], status: Status, borrowed: bool
+) -> None:
+    """`plus` runs out of its first time; `base` is judged at once, and only where it passes is `plus` run again."""
+    limits_s: list[float] = []
+
+    def answer(source: str, limits: Limits) -> Reply:
+        limits_s.append(limits.cpu_s)
+        return reply(answers[len(limits_s) - 1])
+
+    under_base = program("p")
+    under_plus = dataclasses.replace(under_base, suite="plus", tests=PLUS_TESTS)
+    with Sandboxes(answer).pool(workers=1) as pool:
+        with pool._changed:  # both are there before the first is taken
+            plus, base = pool.submit(under_plus), pool.submit(under_base)
+        verdicts = [base.result(timeout=10), plus.result(timeout=10)]
+    assert [verdict.status for verdict in verdicts] == [status, status]
+    assert [verdict.detail.endswith("as under base") for verdict in verdicts] == [False, borrowed]
+    first_s, again_s = Limits.of_checks(CONFIG, first=True).cpu_s, CONFIG.timeout_s
+    assert limits_s == [first_s, first_s, again_s]
 
 
 def test_equal_programs_run_once() -> None:
