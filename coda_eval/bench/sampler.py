@@ -54,13 +54,35 @@ class SamplerBench:
 
 
 def _pytorch(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -> SamplerRow:
+    return _beside_pytorch("pytorch", bench, model, checkpoint)
+
+
+def _pytorch_top_p(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -> SamplerRow:
+    """As CoDA, Dream and DiffuCoder are run (see `presets.py`), but for their temperature, which would draw."""
+    return _beside_pytorch("pytorch-top-p", bench, model, checkpoint, top_p=0.9, top_k=50)
+
+
+def _beside_pytorch(
+    name: str,
+    bench: SamplerBench,
+    model: CheckpointModel,
+    checkpoint: Path,
+    *,
+    top_p: float | None = None,
+    top_k: int | None = None,
+) -> SamplerRow:
     requests = requests_for(model, batch=bench.batch, prompt=bench.prompt)
-    ours = Timed(model, SamplerConfig(max_new_tokens=bench.new, steps=bench.steps, algorithm="entropy"), requests)
+    config = SamplerConfig(
+        max_new_tokens=bench.new, steps=bench.steps, algorithm="entropy", top_p=top_p or 1.0, top_k=top_k or 0
+    )
+    ours = Timed(model, config, requests)
     run = {
         "prompt": [list(request.prompt) for request in requests],
         "new": bench.new,
         "steps": bench.steps,
         "mask_id": model.fill_id,
+        "top_p": top_p,
+        "top_k": top_k,
     }
     with _peer(bench.peer_python, checkpoint, run) as (generate, about):
         answers: list[dict[str, Any]] = []
@@ -75,8 +97,9 @@ def _pytorch(bench: SamplerBench, model: CheckpointModel, checkpoint: Path) -> S
     here = np.array([completion.tokens for completion in ours.decoded.completions])
     tokens = bench.batch * bench.new
     return SamplerRow(
-        name="pytorch",
-        about=f"{bench.steps} steps of entropy, batch {bench.batch}, {bench.new} tokens after {bench.prompt}",
+        name=name,
+        about=f"{bench.steps} steps of entropy, batch {bench.batch}, {bench.new} tokens after {bench.prompt}"
+        + (f", top-p {top_p}, top-k {top_k}" if top_p else ""),
         ours_s=ours_s,
         peer=f"PyTorch {about['torch']}, {about['threads']} threads, full logits",
         peer_s=peer_s,
@@ -266,6 +289,7 @@ def _programs() -> int:
 
 ROWS: dict[str, Callable[[SamplerBench, CheckpointModel, Path], SamplerRow]] = {
     "pytorch": _pytorch,
+    "pytorch-top-p": _pytorch_top_p,
     "cache": _cache,
     "threshold": _threshold,
     "early-stop": _early_stop,

@@ -4,7 +4,7 @@
 
 The checkpoint is in Qwen3's layout, its attention is opened to both directions. Every line on stdin is answered, after
 one generation, by a line of JSON on stdout: seconds, and the tokens. The loop is that of Dream's and CoDA's
-`diffusion_generate` (generation_utils.py:412-552) for the `entropy` algorithm at temperature 0.
+`diffusion_generate` (generation_utils.py:412-552) for the `entropy` algorithm at temperature 0, with top-p and top-k.
 """
 
 from __future__ import annotations
@@ -32,7 +32,26 @@ def load(directory: Path) -> Any:
     return model.float().eval()
 
 
-def generate(model: Any, prompt: Any, *, new: int, steps: int, mask_id: int) -> Any:
+def restrict(logits: Any, top_p: float | None, top_k: int | None) -> Any:
+    """Theirs (generation_utils.py:39-58)."""
+    import torch
+
+    least = torch.finfo(logits.dtype).min
+    if top_p is not None and top_p < 1:
+        in_order, ids = torch.sort(logits, descending=True)
+        removed = torch.cumsum(torch.softmax(in_order, dim=-1), dim=-1) > top_p
+        removed[..., 1:] = removed[..., :-1].clone()
+        removed[..., 0] = 0
+        mask = torch.zeros_like(logits, dtype=torch.bool)
+        logits = logits.masked_fill(mask.scatter_(-1, ids, removed), least)
+    if top_k is not None:
+        logits = logits.masked_fill(logits < torch.topk(logits, top_k)[0][..., -1, None], least)
+    return logits
+
+
+def generate(
+    model: Any, prompt: Any, *, new: int, steps: int, mask_id: int, top_p: float | None, top_k: int | None
+) -> Any:
     """Tokens of the whole rows, [batch, prompt + new]."""
     import torch
 
@@ -44,7 +63,7 @@ def generate(model: Any, prompt: Any, *, new: int, steps: int, mask_id: int) -> 
         masked = x == mask_id
         logits = model(x, attention_mask=attention, use_cache=False).logits
         logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
-        probabilities = torch.softmax(logits[masked], dim=-1)
+        probabilities = torch.softmax(restrict(logits[masked], top_p, top_k), dim=-1)
         _, tokens = probabilities.max(dim=-1)
         confidence = torch.sum(probabilities * torch.log(probabilities + 1e-10), dim=-1)
         mean_masks = masked.sum() / masked.shape[0]
@@ -67,12 +86,12 @@ def main() -> None:
 
     directory, run = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
     model = load(directory)
-    prompt = torch.tensor(run["prompt"])
+    prompt = torch.tensor(run.pop("prompt"))
     print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
     with torch.no_grad():
         for _ in sys.stdin:
             started = time.perf_counter()
-            tokens = generate(model, prompt, new=run["new"], steps=run["steps"], mask_id=run["mask_id"])
+            tokens = generate(model, prompt, **run)
             print(json.dumps({"seconds": time.perf_counter() - started, "tokens": tokens.tolist()}), flush=True)
 
 
