@@ -8,6 +8,7 @@ over side by side, and what was collected is put together at the end: logits nev
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -33,12 +34,14 @@ class Tiling(NamedTuple):
     """Of tokens, for the sake of a device's memory layout."""
     all_parts: bool = False
     """Of the vocabulary, at the same time; else one after the other."""
+    together: int = 1
+    """Tiles that are worked on as one where so many are left: less of a CPU's time goes into handing out the work."""
 
     @classmethod
     def for_backend(cls, backend: str, positions: int, *, one_device: bool) -> Tiling:
         """What fits into a CPU's second-level cache, or fills an accelerator's matrix units."""
         if backend == "cpu":
-            return cls(positions=min(64, positions), tokens=2400, all_parts=not one_device)
+            return cls(positions=min(32, positions), tokens=2400, all_parts=not one_device, together=4)
         return cls(positions=min(1024, positions), tokens=2048, multiple=64, all_parts=True)
 
     def size(self, part: int) -> int:
@@ -103,10 +106,10 @@ def choose_tokens(
         look = Look(knobs.scale, (knobs.temperature > 0) & ~knobs.restricted, knobs.restricted, jnp.all(emittable))
         its_luck = jax.lax.dynamic_slice_in_dim(luck[:, chunk], first_part, at_once)
 
-        def see_tile(tile: Int[Array, ""], seen: Seen) -> Seen:
-            at = tile * tiling.positions
-            before, luck = _slice((seen, its_luck), at, tiling.positions, axis=1)
-            rows = _slice(hidden, at, tiling.positions, axis=0)
+        def see_tiles(turn: Int[Array, ""], seen: Seen, *, first_tile: Int[Array, ""] | int, together: int) -> Seen:
+            at, width = (first_tile + turn * together) * tiling.positions, together * tiling.positions
+            before, luck = _slice((seen, its_luck), at, width, axis=1)
+            rows = _slice(hidden, at, width, axis=0)
             logits = model.head_chunk(parameters, rows, first_part, first, parts=at_once, size=size)
             if part % size:
                 logits = jnp.where(reaching_back[:, :, None], LEAST, logits)
@@ -115,7 +118,12 @@ def choose_tokens(
             written: Seen = _write(seen, see(before, logits, ids, emittable, luck, look), at, axis=1)
             return written
 
-        return jax.lax.fori_loop(0, tiles, see_tile, seen), None
+        done: Int[Array, ""] | int = 0
+        for together in sorted({1, min(tiling.together, hidden.shape[0] // tiling.positions)}, reverse=True):
+            turns = (tiles - done) // together
+            seen = jax.lax.fori_loop(0, turns, functools.partial(see_tiles, first_tile=done, together=together), seen)
+            done = done + turns * together
+        return seen, None
 
     turns = jnp.arange(parts // at_once * chunks, dtype=jnp.int32)
     nothing = nothing_seen(at_once, hidden.shape[0], entropy=entropy, second=margin, best=min(BEST, part))
