@@ -1,7 +1,7 @@
 """Our files, scored by the real `evalplus.evaluate` and `evaluate_functional_correctness`, give our verdicts.
 
 Run by `nox -s interop`: the two execute programs in processes of this machine, and take minutes. evalplus is given
-4 s of wall time for an input: its own 1 s fails what is right and slow on a busy machine (Mbpp/239), where ours is CPU time.
+4 s of wall time for an input: its own 1 s fails what is right and slow on a busy machine (Mbpp/239); ours is CPU time.
 """
 
 from __future__ import annotations
