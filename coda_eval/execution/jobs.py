@@ -21,7 +21,7 @@ class Suite:
     name: str
     """For messages: the problem and the suite."""
     reference: Payload | None = None
-    """What its reference program is asked; None for tests that are code."""
+    """What its reference program is asked; None once it has answered, and for tests that are code."""
     payload: Payload | None = None
     """None while the expected outputs are not known."""
     answers: Answers | None = None

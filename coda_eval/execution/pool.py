@@ -112,22 +112,21 @@ class SandboxPool:
             with self._changed:
                 if self._closing:
                     raise SandboxError("the executor is closed; submit programs inside its `with` block")
-                failure, known = self._failure, None
-                suite = self._suite_of(program, prepared)
-                if suite is not None or failure is not None:
-                    if suite is not None and failure is None:
-                        known = self._enqueue(suite, program, future)
-                    break
+                failure = self._failure
+                suite = self._suite_of(program, prepared) if failure is None else None
+                known = self._enqueue(suite, program, future) if suite is not None else None
+            if failure is not None:
+                future.set_exception(failure)
+                return future
+            if suite is not None:
+                if known is not None:
+                    future.set_result(_of_equal(program, known))
+                return future
             try:
                 prepared = self._prepare(program)  # takes too long to have the sandboxes wait for the lock
             except TaskError as error:
                 future.set_exception(error)
                 return future
-        if failure is not None:
-            future.set_exception(failure)
-        elif known is not None:
-            future.set_result(_of_equal(program, known))
-        return future
 
     def describe(self) -> dict[str, str]:
         return dict(self._description)
@@ -177,10 +176,12 @@ class SandboxPool:
         if isinstance(tests, CheckTests):
             suite.payload = check_payload(tests, program.entry_point)
             return suite
-        suite.reference = reference_payload(tests, program.entry_point, about=suite.name)
-        suite.answers = self._expected.read(self._expected_name(suite.reference, tests))
-        if suite.answers is not None:
-            suite.payload = input_output_payload(suite.reference, suite.answers)
+        reference = reference_payload(tests, program.entry_point, about=suite.name)
+        suite.answers = self._expected.read(self._expected_name(reference, tests))
+        if suite.answers is None:
+            suite.reference = reference
+        else:
+            suite.payload = input_output_payload(reference, suite.answers)
         return suite
 
     def _expected_name(self, reference: Payload, tests: InputOutputTests) -> str:
@@ -265,7 +266,7 @@ class SandboxPool:
             self._unsettled.discard(job)
             held, suite.held = suite.held, []
             if isinstance(outcome, Answers):
-                suite.answers, suite.payload = outcome, payload
+                suite.answers, suite.payload, suite.reference = outcome, payload, None
                 for waiting in held:
                     self._queue.add(waiting)
             else:
