@@ -16,7 +16,8 @@ from typing import Self
 from coda_eval.config import ExecutionConfig
 from coda_eval.execution.payload import Answers
 
-_FIRST_CPU_S = 0.1
+_FIRST_CHECK_CPU_S = 0.25
+_FIRST_INPUT_CPU_S = 0.1
 _FIRST_SUITE_CPU_S = 0.6
 _FIRST_WAITING_S = 1.0
 _FIRST_FACTOR = 2
@@ -48,7 +49,7 @@ class Limits:
     @classmethod
     def of_checks(cls, config: ExecutionConfig, *, first: bool) -> Self:
         """For tests that are code."""
-        cpu_s = min(config.timeout_s, _FIRST_CPU_S) if first else config.timeout_s
+        cpu_s = min(config.timeout_s, _FIRST_CHECK_CPU_S) if first else config.timeout_s
         return cls._make(config, cpu_s=cpu_s, input_cpu_s=cpu_s, first=first)
 
     @classmethod
@@ -57,7 +58,7 @@ class Limits:
         one = max(config.timeout_s, _REFERENCE_FACTOR * answers.slowest_s)
         suite = max(_SUITE_S, one, _REFERENCE_FACTOR * answers.cpu_s)
         if first:
-            one = min(one, max(_FIRST_CPU_S, _FIRST_FACTOR * answers.slowest_s))
+            one = min(one, max(_FIRST_INPUT_CPU_S, _FIRST_FACTOR * answers.slowest_s))
             suite = min(suite, max(_FIRST_SUITE_CPU_S, _FIRST_FACTOR * answers.cpu_s))
         return cls._make(config, cpu_s=suite, input_cpu_s=one, first=first)
 
