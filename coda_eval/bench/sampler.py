@@ -68,13 +68,11 @@ def _beside_pytorch(
     model: CheckpointModel,
     checkpoint: Path,
     *,
-    top_p: float | None = None,
-    top_k: int | None = None,
+    top_p: float = 1.0,
+    top_k: int = 0,
 ) -> SamplerRow:
     requests = requests_for(model, batch=bench.batch, prompt=bench.prompt)
-    config = SamplerConfig(
-        max_new_tokens=bench.new, steps=bench.steps, algorithm="entropy", top_p=top_p or 1.0, top_k=top_k or 0
-    )
+    config = SamplerConfig(max_new_tokens=bench.new, steps=bench.steps, algorithm="entropy", top_p=top_p, top_k=top_k)
     ours = Timed(model, config, requests)
     run = {
         "prompt": [list(request.prompt) for request in requests],
@@ -99,7 +97,7 @@ def _beside_pytorch(
     return SamplerRow(
         name=name,
         about=f"{bench.steps} steps of entropy, batch {bench.batch}, {bench.new} tokens after {bench.prompt}"
-        + (f", top-p {top_p}, top-k {top_k}" if top_p else ""),
+        + (f", top-p {top_p}, top-k {top_k}" if top_p < 1 else ""),
         ours_s=ours_s,
         peer=f"PyTorch {about['torch']}, {about['threads']} threads, full logits",
         peer_s=peer_s,

@@ -32,26 +32,24 @@ def load(directory: Path) -> Any:
     return model.float().eval()
 
 
-def restrict(logits: Any, top_p: float | None, top_k: int | None) -> Any:
+def restrict(logits: Any, top_p: float, top_k: int) -> Any:
     """Theirs (generation_utils.py:39-58)."""
     import torch
 
     least = torch.finfo(logits.dtype).min
-    if top_p is not None and top_p < 1:
+    if top_p < 1:
         in_order, ids = torch.sort(logits, descending=True)
         removed = torch.cumsum(torch.softmax(in_order, dim=-1), dim=-1) > top_p
         removed[..., 1:] = removed[..., :-1].clone()
         removed[..., 0] = 0
         mask = torch.zeros_like(logits, dtype=torch.bool)
         logits = logits.masked_fill(mask.scatter_(-1, ids, removed), least)
-    if top_k is not None:
+    if top_k > 0:
         logits = logits.masked_fill(logits < torch.topk(logits, top_k)[0][..., -1, None], least)
     return logits
 
 
-def generate(
-    model: Any, prompt: Any, *, new: int, steps: int, mask_id: int, top_p: float | None, top_k: int | None
-) -> Any:
+def generate(model: Any, prompt: Any, *, new: int, steps: int, mask_id: int, top_p: float, top_k: int) -> Any:
     """Tokens of the whole rows, [batch, prompt + new]."""
     import torch
 

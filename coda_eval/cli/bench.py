@@ -89,7 +89,7 @@ def hostile(only: str | None) -> None:
 
 
 @bench.command("sampler")
-@click.option("--rows", default="pytorch,cache,threshold,early-stop,compilations", show_default=True)
+@click.option("--rows", default="pytorch-top-p,pytorch,cache,threshold,early-stop,compilations", show_default=True)
 @click.option("--shape", default="small", show_default=True, help="`small` (168M parameters), or a published shape.")
 @click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="Of the weights.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Each side runs so often.")

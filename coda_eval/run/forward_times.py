@@ -43,15 +43,16 @@ def time_forwards(
     return ForwardSeconds(full_s, window_s)
 
 
-def _median_seconds(call: Callable[[], object]) -> float:
-    _finish(call())
+def call_seconds(call: Callable[[], object], repeats: int) -> list[float]:
+    """What a call takes until its result is there, each time; a first one, which compiles, is not counted."""
+    jax.block_until_ready(call())
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started = time.perf_counter()
-        _finish(call())
+        jax.block_until_ready(call())
         seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+    return seconds
 
 
-def _finish(result: object) -> None:
-    jax.block_until_ready(result)
+def _median_seconds(call: Callable[[], object]) -> float:
+    return statistics.median(call_seconds(call, REPEATS))
