@@ -10,6 +10,7 @@ from coda_eval.execution.payload import Answers, Payload
 from coda_eval.records import Program, Tests, Verdict
 
 _NO_TIME_S = 0.1
+"""CPU seconds of a reference whose programs are soon done."""
 
 
 @dataclass(slots=True, eq=False)
